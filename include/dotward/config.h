@@ -1,0 +1,173 @@
+#ifndef DOTWARD_CONFIG_H_
+#define DOTWARD_CONFIG_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ip_address.h"
+#include "base/log.h"
+#include "dotward/clock.h"
+
+namespace dotward {
+
+// The whole configuration, as the running server sees it: every default filled in, every value in range. Immutable once
+// loaded and shared between threads as shared_ptr<const Config>. The names are those of the file; what each means, its
+// unit and its range stand in the schema (src/config/schema.cc), from which the loader and the printed form are made.
+
+enum class UpstreamProtocol : uint8_t { kTls, kUdp, kTcp };
+enum class UpstreamPolicy : uint8_t { kLatency, kOrdered, kRoundRobin, kSharded };
+enum class RefuseWith : uint8_t { kRefused, kDrop };
+enum class AnyPolicy : uint8_t { kMinimal, kForward };
+enum class BlockWith : uint8_t { kNxdomain, kNullAddress, kRefused };
+enum class ClientAddressLogging : uint8_t { kFull, kPrefix, kNone };
+enum class ListenProtocol : uint8_t { kDo53, kTls };
+
+struct ListenConfig {
+  ListenProtocol protocol = ListenProtocol::kDo53;  // Do53 is UDP and TCP
+  Endpoint endpoint;
+};
+
+struct UpstreamConfig {
+  std::string name;
+  std::vector<IpAddress> addresses;
+  uint16_t port = 853;
+  UpstreamProtocol protocol = UpstreamProtocol::kTls;
+  std::string auth_name;
+  std::vector<std::string> pins;
+  bool pin_only = false;
+  std::string ca_file;  // empty: the system's store
+};
+
+struct ForwardConfig {
+  std::string zone = ".";
+  std::vector<std::string> upstreams;  // names of UpstreamConfig
+  UpstreamPolicy policy = UpstreamPolicy::kOrdered;
+  bool hedge = false;
+};
+
+struct Config {
+  std::vector<ListenConfig> listen;
+  unsigned workers = 0;  // 0: auto
+  std::string user;
+
+  struct {
+    std::string certificate, key;
+  } tls_server;
+
+  struct {
+    std::vector<IpPrefix> allow;
+    std::vector<IpPrefix> deny;
+    RefuseWith refuse_with = RefuseWith::kRefused;
+  } access;
+
+  std::vector<UpstreamConfig> upstreams;
+  std::vector<std::string> bootstrap;
+  std::vector<ForwardConfig> forward;
+
+  struct {
+    Duration deadline = std::chrono::seconds(5);
+    uint16_t udp_payload_size = 1232;
+    AnyPolicy any = AnyPolicy::kMinimal;
+  } query;
+
+  struct {
+    uint64_t size_octets = 64ULL << 20;
+    Duration min_ttl{0};
+    Duration max_ttl = std::chrono::hours(24);
+    Duration max_negative_ttl = std::chrono::hours(1);
+    Duration failure_ttl = std::chrono::seconds(5);
+    bool prefetch = false;
+    struct {
+      bool enabled = false;
+      Duration client_timeout = std::chrono::milliseconds(1800);
+      Duration answer_ttl = std::chrono::seconds(30);
+      Duration max_age = std::chrono::hours(24);
+    } stale;
+    struct {
+      std::string path;
+      Duration interval = std::chrono::minutes(5);
+    } snapshot;
+  } cache;
+
+  struct {
+    bool validation = false;
+    bool trust_upstream_ad = true;
+    std::string trust_anchors;
+    std::vector<std::string> negative_trust_anchors;
+  } dnssec;
+
+  struct {
+    uint64_t client_rate = 0;
+    uint64_t client_burst = 2000;
+    struct {
+      uint8_t ipv4 = 32, ipv6 = 56;
+    } client_prefix;
+    unsigned slip = 2;
+    bool cookies = false;
+    unsigned waiting_per_client = 200;
+    unsigned tcp_connections = 1000;
+    unsigned tcp_connections_per_client = 50;
+    Duration tcp_idle = std::chrono::seconds(30);
+  } limits;
+
+  struct {
+    std::vector<std::string> hosts_files, records, block_lists;
+    BlockWith block_with = BlockWith::kNxdomain;
+    bool special_names = false;
+    bool rebind_protection = false;
+    std::vector<std::string> rebind_allow;
+  } local;
+
+  struct {
+    LogLevel level = LogLevel::kInfo;
+    LogFormat format = LogFormat::kText;
+    std::string file;
+    struct {
+      bool enabled = false;
+      std::string file;
+      double sample = 1.0;
+      ClientAddressLogging client_address = ClientAddressLogging::kFull;
+    } queries;
+  } log;
+
+  struct {
+    std::string socket;
+    std::string http;
+  } admin;
+};
+
+// One thing that is wrong with a configuration, where, and what to do.
+struct ConfigError {
+  std::string file;
+  int line = 0;      // from 1; 0 where no place can be named
+  int column = 0;    // from 1
+  std::string path;  // "upstreams[1].port"; empty for the file as a whole
+  std::string message;
+
+  std::string ToString() const;  // "FILE:LINE:COL: path: message"
+};
+
+struct ConfigResult {
+  std::optional<Config> config;     // set where there is no error
+  std::vector<ConfigError> errors;  // all that were found, in the order of the file; at most Limits::kConfigErrorsMax
+
+  bool ok() const { return config.has_value(); }
+};
+
+// The defaults alone: what runs where there is no file. Equal to loading conf/dotward.yaml.
+Config DefaultConfig();
+
+// Reads YAML text; `file` names it in the errors. Never throws; work is bounded by the text, which may have
+// Limits::kConfigOctetsMax octets.
+ConfigResult ParseConfig(const std::string& text, const std::string& file);
+// A file that cannot be read is an error as any other.
+ConfigResult LoadConfig(const std::string& file);
+
+// The configuration as YAML which ParseConfig accepts and reads as the same configuration.
+std::string PrintConfig(const Config& config);
+
+}  // namespace dotward
+
+#endif  // DOTWARD_CONFIG_H_

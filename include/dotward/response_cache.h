@@ -1,0 +1,80 @@
+#ifndef DOTWARD_RESPONSE_CACHE_H_
+#define DOTWARD_RESPONSE_CACHE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "dns/response_image.h"
+#include "dns/types.h"
+#include "dotward/clock.h"
+
+namespace dotward {
+
+// What an answer is stored under. Borrows the name; its case does not matter.
+struct CacheKey {
+  OctetView qname;  // uncompressed wire form
+  uint16_t qtype = 0;
+  uint16_t qclass = rr_class::kIn;
+  bool dnssec_ok = false;
+  bool checking_disabled = false;
+};
+
+struct CachedResponse {
+  ImagePtr image;
+  uint32_t age_seconds = 0;
+};
+
+// A TTL-aware LRU cache of responses, split into shards with a mutex each and bounded in octets of memory. Positive and
+// negative responses are entries alike. Thread-safe.
+class ResponseCache {
+ public:
+  struct Options {
+    size_t octets_max = 64ULL << 20;  // everything counted: images, entries, index
+    size_t shards = 64;               // a power of two
+    uint64_t hash_seed = 0;           // random per process, so that nobody can aim names at one bucket
+  };
+
+  // Counts since the start, except the first two.
+  struct Statistics {
+    uint64_t entries = 0;
+    uint64_t octets = 0;
+    uint64_t hits = 0;
+    uint64_t misses = 0;
+    uint64_t insertions = 0;
+    uint64_t evictions = 0;        // live entries that had to go for space ("re-used unexpired cache entries")
+    uint64_t expired = 0;          // entries removed because their time was over
+    uint64_t lru_age_seconds = 0;  // how long ago the least recently used entry was last used; 0 when empty
+  };
+
+  explicit ResponseCache(const Options& options);
+  ~ResponseCache();
+  ResponseCache(const ResponseCache&) = delete;
+  ResponseCache& operator=(const ResponseCache&) = delete;
+
+  // The response stored under `key` and its age at `now` in whole seconds, or nullopt if there is none or it has
+  // expired (at exactly expires_at it has). An NXDOMAIN stored for the name answers every type of it (RFC 8020 §2).
+  // Holds one shard's mutex; allocates nothing.
+  std::optional<CachedResponse> Lookup(const CacheKey& key, SteadyTime now);
+
+  // Stores `image` under `key` in place of what was there; the image must have a lifetime over 0 and not be expired,
+  // else nothing happens. An NXDOMAIN that is about the key's own name (not behind an alias) is stored for every type,
+  // and replaces what was stored for the single ones. May drop other entries to stay within octets_max: expired ones
+  // first, then the least recently used. An image that is larger than its shard's share is not stored.
+  void Insert(const CacheKey& key, ImagePtr image, SteadyTime now);
+
+  Statistics Total(SteadyTime now) const;
+  std::vector<Statistics> PerShard(SteadyTime now) const;
+  size_t octets_max() const;
+
+ private:
+  class Shard;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  const Options options_;
+};
+
+}  // namespace dotward
+
+#endif  // DOTWARD_RESPONSE_CACHE_H_

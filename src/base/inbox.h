@@ -1,0 +1,62 @@
+#ifndef DOTWARD_BASE_INBOX_H_
+#define DOTWARD_BASE_INBOX_H_
+
+#include <asio/post.hpp>
+#include <functional>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "dotward/task.h"
+
+namespace dotward {
+
+// Hands values from any thread to one event loop, in batches: only the first value of a batch wakes the loop, and the
+// consumer gets all that has gathered by the time it runs. What bounds the queue is the sender's business: every value
+// belongs to a query that has already been admitted.
+template <typename T>
+class Inbox {
+ public:
+  using Consumer = std::function<void(std::vector<T>&)>;
+
+  // `consumer` runs on `loop` and may take the values out of the vector; the vector's memory is used again.
+  Inbox(asio::io_context& loop, Consumer consumer) : loop_(loop), consumer_(std::move(consumer)) {}
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
+
+  // Thread-safe.
+  void Push(T value) {
+    bool first;
+    {
+      const std::lock_guard lock(mutex_);
+      first = arriving_.empty();
+      arriving_.push_back(std::move(value));
+    }
+    if (first) asio::post(loop_, Deliver{this});
+  }
+
+ private:
+  struct Deliver {
+    Inbox* inbox;
+    void operator()() { inbox->DeliverBatch(); }
+  };
+
+  void DeliverBatch() {
+    batch_.clear();
+    {
+      const std::lock_guard lock(mutex_);
+      batch_.swap(arriving_);
+    }
+    consumer_(batch_);
+  }
+
+  asio::io_context& loop_;
+  const Consumer consumer_;
+  std::vector<T> batch_;  // the loop's thread only
+  std::mutex mutex_;
+  std::vector<T> arriving_;  // guarded by mutex_
+};
+
+}  // namespace dotward
+
+#endif  // DOTWARD_BASE_INBOX_H_

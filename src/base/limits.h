@@ -1,0 +1,49 @@
+#ifndef DOTWARD_BASE_LIMITS_H_
+#define DOTWARD_BASE_LIMITS_H_
+
+#include <chrono>
+#include <cstddef>
+
+namespace dotward {
+
+// Every queue, map, loop and buffer that the network can fill, and what bounds it. A test reaches each.
+struct Limits {
+  // --- dns ---
+  // A name has at most 127 labels, and no sane encoder spends more than one pointer on each.
+  static constexpr size_t kNamePointersMax = 127;
+  // A query carries an OPT, perhaps a TSIG; more is somebody trying something.
+  static constexpr size_t kQueryRecordsMax = 16;
+  // What ldns allocates for lists of strings grows with strings × RDLENGTH; above this a message is not modelled.
+  static constexpr size_t kModelOctetsMax = size_t{1} << 20;
+
+  // --- server ---
+  static constexpr size_t kUdpBatch = 64;             // datagrams one system call reads or writes
+  static constexpr size_t kUdpQueryOctetsMax = 4096;  // a longer datagram is cut by the kernel and dropped
+  static constexpr size_t kUdpReplyOctetsMax = 4096;
+  static constexpr size_t kStreamPipelineMax = 128;                    // queries of one connection that may be waiting
+  static constexpr size_t kStreamOutputOctetsMax = size_t{256} << 10;  // unsent replies of one connection
+  static constexpr std::chrono::seconds kStreamMessageTime{10};        // from the first to the last octet of one query
+  static constexpr std::chrono::seconds kStreamWriteTime{10};  // without progress, for a reader that does not read
+  static constexpr size_t kPendingPerWorkerMax = 20'000;       // queries of one worker that wait for an upstream
+
+  // --- upstream ---
+  static constexpr size_t kInFlightPerConnectionMax = 16'384;  // of 65,536 IDs, so that random ones are quickly free
+  static constexpr size_t kUnmatchedResponsesMax = 16;         // duplicates and strangers before a connection is closed
+  static constexpr size_t kTlsReadOctets = 16'384;             // one TLS record
+  static constexpr size_t kConnectionOutputOctetsMax = size_t{4} << 20;
+  static constexpr std::chrono::seconds kConnectTime{3};  // TCP and TLS handshakes together
+  static constexpr std::chrono::milliseconds kBackOffMin{100};
+  static constexpr std::chrono::seconds kBackOffMax{5};
+
+  // --- resolver ---
+  static constexpr size_t kExchangesMax = 20'000;  // different questions under way in the process
+  static constexpr size_t kWaitersPerExchangeMax = 20'000;
+
+  // --- config ---
+  static constexpr size_t kConfigOctetsMax = size_t{4} << 20;
+  static constexpr size_t kConfigErrorsMax = 100;
+};
+
+}  // namespace dotward
+
+#endif  // DOTWARD_BASE_LIMITS_H_

@@ -1,0 +1,38 @@
+#ifndef DOTWARD_DNS_QUERY_BUILDER_H_
+#define DOTWARD_DNS_QUERY_BUILDER_H_
+
+#include <cstdint>
+#include <span>
+
+#include "dns/types.h"
+
+namespace dotward {
+
+// The longest query BuildQuery writes: header, question, OPT with padding.
+inline constexpr size_t kBuiltQueryOctetsMax = 384;
+inline constexpr size_t kQueryPaddingBlock = 128;  // RFC 8467 §4.1
+
+enum class Padding : uint8_t { kNone, kToBlock };
+
+struct QueryParameters {
+  uint16_t id = 0;
+  OctetView qname;  // uncompressed wire form; sent as it is
+  uint16_t qtype = 0;
+  uint16_t qclass = rr_class::kIn;
+  bool dnssec_ok = false;
+  bool checking_disabled = false;
+  uint16_t payload_octets = 1232;
+  Padding padding = Padding::kToBlock;
+};
+
+// Writes a query with RD=1, an OPT record and padding (RFC 7830) into `out` and returns its length, a multiple of
+// kQueryPaddingBlock when padded.
+size_t BuildQuery(const QueryParameters& parameters, std::span<uint8_t, kBuiltQueryOctetsMax> out);
+
+// True where the response's ID is `id`, QR is set, the OPCODE is QUERY and its question is the query's, names compared
+// without case (RFC 5452 §9.1). `question` is QNAME, QTYPE, QCLASS.
+bool MatchesQuery(OctetView response, uint16_t id, OctetView question);
+
+}  // namespace dotward
+
+#endif  // DOTWARD_DNS_QUERY_BUILDER_H_
