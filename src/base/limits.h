@@ -16,6 +16,12 @@ struct Limits {
   // What ldns allocates for lists of strings grows with strings × RDLENGTH; above this a message is not modelled.
   static constexpr size_t kModelOctetsMax = size_t{1} << 20;
 
+  // CNAMEs from the question to its answer; BIND follows 16, Unbound 11.
+  static constexpr size_t kAliasLinksMax = 16;
+  // Extended errors of one response that are passed on, and the octets of each text (RFC 8914 sets no bound).
+  static constexpr size_t kExtendedErrorsMax = 4;
+  static constexpr size_t kExtendedErrorTextMax = 200;
+
   // --- server ---
   static constexpr size_t kUdpBatch = 64;             // datagrams one system call reads or writes
   static constexpr size_t kUdpQueryOctetsMax = 4096;  // a longer datagram is cut by the kernel and dropped

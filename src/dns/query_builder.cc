@@ -1,0 +1,49 @@
+#include "dns/query_builder.h"
+
+#include "dns/name.h"
+#include "dns/wire.h"
+
+namespace dotward {
+
+size_t BuildQuery(const QueryParameters& parameters, std::span<uint8_t, kBuiltQueryOctetsMax> out) {
+  const bool padded = parameters.padding == Padding::kToBlock;
+  const size_t plain_octets =
+      kHeaderOctets + parameters.qname.size() + 4 + kOptFixedOctets + (padded ? size_t{4} : size_t{0});
+  const size_t padding_octets = (kQueryPaddingBlock - plain_octets % kQueryPaddingBlock) % kQueryPaddingBlock;
+
+  WireWriter writer(out);
+  writer.U16(parameters.id);
+  writer.U16(static_cast<uint16_t>(header::kRd | (parameters.checking_disabled ? header::kCd : 0)));
+  writer.U16(1);
+  writer.U16(0);
+  writer.U16(0);
+  writer.U16(1);
+  writer.Copy(parameters.qname);
+  writer.U16(parameters.qtype);
+  writer.U16(parameters.qclass);
+  writer.U8(0);
+  writer.U16(rr_type::kOpt);
+  writer.U16(parameters.payload_octets);
+  writer.U32(parameters.dnssec_ok ? kOptDnssecOk : 0);
+  writer.U16(static_cast<uint16_t>(padded ? 4 + padding_octets : 0));
+  if (padded) {
+    writer.U16(kOptionPadding);
+    writer.U16(static_cast<uint16_t>(padding_octets));
+    writer.Zeros(padding_octets);
+  }
+  return writer.size();
+}
+
+bool MatchesQuery(OctetView response, uint16_t id, OctetView question) {
+  if (response.size() < kHeaderOctets + question.size()) return false;
+  const uint16_t flags = ReadU16(&response[header::kFlags]);
+  const bool is_query_response = (flags & header::kQr) != 0 && ((flags >> 11U) & 0xfU) == opcode::kQuery;
+  if (ReadU16(response.data()) != id || !is_query_response || ReadU16(&response[header::kQdCount]) != 1) return false;
+  // The name is compared without case, type and class are not letters: their octets are compared as they are.
+  const size_t name_octets = question.size() - 4;
+  const OctetView echoed = response.subspan(kHeaderOctets, question.size());
+  return EqualIgnoringCase(echoed.first(name_octets), question.first(name_octets)) &&
+         std::memcmp(echoed.data() + name_octets, question.data() + name_octets, 4) == 0;
+}
+
+}  // namespace dotward
