@@ -178,8 +178,8 @@ bool ReadDataText(const Reader& reader, size_t rdata_at, ReadRecord& record) {
   }
 }
 
-std::optional<Edns> ReadEdns(const ReadRecord& record) {
-  Edns edns;
+std::optional<OptRecord> ReadEdns(const ReadRecord& record) {
+  OptRecord edns;
   edns.payload_octets = record.klass;
   edns.extended_rcode = static_cast<uint8_t>(record.ttl >> 24);
   edns.version = static_cast<uint8_t>(record.ttl >> 16 & 0xff);
@@ -412,7 +412,7 @@ MessageBuilder& MessageBuilder::Authority(std::string_view name, uint32_t ttl, R
 MessageBuilder& MessageBuilder::Additional(std::string_view name, uint32_t ttl, Rdata rdata, uint16_t klass) {
   return Add(kAdditionals, MakeRecord(name, ttl, std::move(rdata), klass));
 }
-MessageBuilder& MessageBuilder::WithEdns(Edns edns) {
+MessageBuilder& MessageBuilder::WithEdns(OptRecord edns) {
   const uint32_t ttl = uint32_t{edns.extended_rcode} << 24 | uint32_t{edns.version} << 16 |
                        (edns.dnssec_ok ? uint32_t{0x8000} : 0) | edns.other_flags;
   Item item = MakeRecord(".", ttl, {rr_type::kOpt, OptionOctets(edns.options)}, edns.payload_octets);

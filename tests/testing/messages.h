@@ -66,7 +66,7 @@ EdnsOption Ede(EdeCode code, std::string_view text = {});
 EdnsOption PaddingOption(size_t octets);
 
 // One OPT record (RFC 6891 §6.1.2).
-struct Edns {
+struct OptRecord {
   uint16_t payload_octets = 1232;
   bool dnssec_ok = false;
   uint8_t version = 0;
@@ -101,7 +101,7 @@ class MessageBuilder {
   MessageBuilder& Authority(std::string_view name, uint32_t ttl, Rdata rdata, uint16_t klass = rr_class::kIn);
   MessageBuilder& Additional(std::string_view name, uint32_t ttl, Rdata rdata, uint16_t klass = rr_class::kIn);
   // Behind the additional records that are there by now.
-  MessageBuilder& WithEdns(Edns edns);
+  MessageBuilder& WithEdns(OptRecord edns);
 
   // Octets as they are: into a section without being counted (Counts() does), or behind everything.
   MessageBuilder& RawQuestion(Octets octets);
@@ -166,7 +166,7 @@ struct MessageRead {
   uint16_t rcode = 0;  // the extended one where there is an OPT
   std::vector<ReadQuestion> questions;
   std::vector<ReadRecord> answers, authorities, additionals;  // without OPT
-  std::optional<Edns> edns;                                   // the first OPT of the additional section
+  std::optional<OptRecord> edns;                              // the first OPT of the additional section
   size_t opt_count = 0;                                       // in any section
 
   bool Has(uint16_t flag) const { return (flags & flag) != 0; }
