@@ -1,0 +1,97 @@
+#ifndef DOTWARD_NET_TLS_CREDENTIALS_H_
+#define DOTWARD_NET_TLS_CREDENTIALS_H_
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ip_address.h"
+
+struct gnutls_certificate_credentials_st;
+struct gnutls_priority_st;
+
+namespace dotward {
+
+// Which versions of TLS a session may use. Nothing older than 1.2 exists here (RFC 9325 §3.1.1).
+enum class TlsVersions : uint8_t { kTls12And13, kTls12Only, kTls13Only };
+
+// The certificate authorities that a client trusts, and the rules of its sessions. Immutable; shared by every
+// connection that authenticates its server against them, on any thread.
+class TlsClientCredentials {
+ public:
+  // Reads the certificates of `ca_file` (PEM); an empty name means the system's store. kFailedPrecondition where not
+  // one usable certificate is found: without any, no server could ever be authenticated, so the text says what to
+  // install or to correct. Reads files: not for the query path.
+  static absl::StatusOr<std::shared_ptr<const TlsClientCredentials>> Create(
+      const std::string& ca_file, TlsVersions versions = TlsVersions::kTls12And13);
+  ~TlsClientCredentials();
+  TlsClientCredentials(const TlsClientCredentials&) = delete;
+  TlsClientCredentials& operator=(const TlsClientCredentials&) = delete;
+
+  // "/etc/dotward/ca.pem", or "the system's CA store".
+  const std::string& source() const { return source_; }
+
+  // For the sessions of this layer.
+  gnutls_certificate_credentials_st* certificates() const { return certificates_; }
+  gnutls_priority_st* priorities() const { return priorities_; }
+
+ private:
+  TlsClientCredentials() = default;
+
+  std::string source_;
+  gnutls_certificate_credentials_st* certificates_ = nullptr;
+  gnutls_priority_st* priorities_ = nullptr;
+};
+
+// What a server shows its clients: its certificate chain with the key, and the secret that seals session tickets, which
+// is new with every object. Immutable and shared as above.
+class TlsServerCredentials {
+ public:
+  // `certificate_chain` and `key` are PEM text, the server's own certificate first. kInvalidArgument says what is wrong
+  // with them; nothing of the key is ever in the text.
+  static absl::StatusOr<std::shared_ptr<const TlsServerCredentials>> Create(
+      const std::string& certificate_chain, const std::string& key, TlsVersions versions = TlsVersions::kTls12And13);
+  ~TlsServerCredentials();
+  TlsServerCredentials(const TlsServerCredentials&) = delete;
+  TlsServerCredentials& operator=(const TlsServerCredentials&) = delete;
+
+  // For the sessions of this layer.
+  gnutls_certificate_credentials_st* certificates() const { return certificates_; }
+  gnutls_priority_st* priorities() const { return priorities_; }
+  const std::vector<uint8_t>& ticket_key() const { return ticket_key_; }
+
+ private:
+  TlsServerCredentials() = default;
+
+  gnutls_certificate_credentials_st* certificates_ = nullptr;
+  gnutls_priority_st* priorities_ = nullptr;
+  std::vector<uint8_t> ticket_key_;
+};
+
+// What lets a later connection skip the full handshake (RFC 8446 §2.2, RFC 5077). It remembers for whom it was made:
+// used for another address, port, authentication name or set of credentials it is ignored, so a resumed session has
+// always passed the same checks. Move-only, because a ticket that is used twice lets an observer link the two
+// connections (RFC 8446 §C.4).
+class TlsSessionTicket {
+ public:
+  TlsSessionTicket() = default;
+  TlsSessionTicket(TlsSessionTicket&&) = default;
+  TlsSessionTicket& operator=(TlsSessionTicket&&) = default;
+
+  bool empty() const { return data_.empty(); }
+
+ private:
+  friend class TlsStream;
+
+  std::vector<uint8_t> data_;
+  Endpoint peer_;
+  std::string auth_name_;
+  std::weak_ptr<const TlsClientCredentials> credentials_;
+};
+
+}  // namespace dotward
+
+#endif  // DOTWARD_NET_TLS_CREDENTIALS_H_
