@@ -19,8 +19,8 @@ using RdfPtr = std::unique_ptr<ldns_rdf, FreeRdf>;
 }  // namespace
 
 absl::StatusOr<Name> Name::Parse(std::string_view text) {
-  // The longest spelling is four characters an octet; ldns copies what it is given.
-  if (text.empty() || text.size() > 4 * kNameOctetsMax) {
+  // The longest spelling is four characters an octet; ldns copies what it is given, up to the first zero octet.
+  if (text.empty() || text.size() > 4 * kNameOctetsMax || text.find('\0') != std::string_view::npos) {
     return absl::InvalidArgumentError(StrCat("\"", text.substr(0, kNameOctetsMax), "\" is not a domain name"));
   }
   ldns_rdf* parsed = nullptr;
