@@ -22,6 +22,15 @@ struct Limits {
   static constexpr size_t kExtendedErrorsMax = 4;
   static constexpr size_t kExtendedErrorTextMax = 200;
 
+  // --- cache ---
+  // The longest message with its TTL offsets and extended errors must fit into one shard.
+  static constexpr size_t kCacheShardOctetsMin = size_t{128} << 10;
+  // Types, DO and CD of one name. They share a bucket, so this bounds what a lookup walks; names in use have a dozen.
+  static constexpr size_t kCacheEntriesPerNameMax = 64;
+  // Expired entries that an insert clears away unasked: more than one, so that they cannot pile up; few, so that no
+  // insert holds its shard for long.
+  static constexpr size_t kCacheExpiredPerInsert = 2;
+
   // --- server ---
   static constexpr size_t kUdpBatch = 64;             // datagrams one system call reads or writes
   static constexpr size_t kUdpQueryOctetsMax = 4096;  // a longer datagram is cut by the kernel and dropped
@@ -31,6 +40,20 @@ struct Limits {
   static constexpr std::chrono::seconds kStreamMessageTime{10};        // from the first to the last octet of one query
   static constexpr std::chrono::seconds kStreamWriteTime{10};  // without progress, for a reader that does not read
   static constexpr size_t kPendingPerWorkerMax = 20'000;       // queries of one worker that wait for an upstream
+  // Full batches that one UDP socket may read in a row before the loop's other work has its turn.
+  static constexpr size_t kUdpBatchesPerTurn = 4;
+  static constexpr int kUdpKernelBufferOctets = 4 << 20;  // asked of the kernel for each socket, each way
+  // How long replies wait for a UDP socket that takes no more, before they are dropped.
+  static constexpr std::chrono::milliseconds kUdpSendTime{50};
+  static constexpr size_t kAcceptBatch = 16;   // connections accepted in a row before the loop's other work
+  static constexpr int kAcceptBacklog = 1024;  // connections the kernel keeps for us
+  static constexpr std::chrono::milliseconds kSocketBackOff{100};  // after a failure that is not the peer's
+  // Unsent replies of all connections of one worker; whoever does not read pays first.
+  static constexpr size_t kStreamOutputPerWorkerMax = size_t{64} << 20;
+  // Between our end of stream and the client's; and what it may still send meanwhile.
+  static constexpr std::chrono::seconds kStreamLingerTime{1};
+  static constexpr size_t kStreamLingerOctetsMax = size_t{1} << 20;
+  static constexpr int kPortZeroTriesMax = 64;  // ports tried for one that is free for UDP and TCP alike
 
   // --- upstream ---
   static constexpr size_t kInFlightPerConnectionMax = 16'384;  // of 65,536 IDs, so that random ones are quickly free
@@ -48,6 +71,11 @@ struct Limits {
   // --- config ---
   static constexpr size_t kConfigOctetsMax = size_t{4} << 20;
   static constexpr size_t kConfigErrorsMax = 100;
+  static constexpr size_t kConfigDepthMax = 32;         // levels of nesting; the schema has four
+  static constexpr size_t kConfigNodesMax = 500'000;    // values in the text, and values read once aliases are followed
+  static constexpr size_t kConfigTextOctetsMax = 4096;  // one text value: a path has at most so many (PATH_MAX)
+  static constexpr size_t kConfigUpstreamsMax = 256;
+  static constexpr size_t kConfigAddressesMax = 64;  // of one upstream
 };
 
 }  // namespace dotward
