@@ -1,0 +1,33 @@
+# The image of dotward. Build stage: everything that compiles; final stage: the program, what it links, CA certificates.
+FROM debian:bookworm-slim AS build
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      g++ cmake ninja-build pkg-config libldns-dev libgnutls28-dev libabsl-dev libspdlog-dev libasio-dev \
+      libyaml-cpp-dev nlohmann-json3-dev \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /dotward
+COPY CMakeLists.txt CMakePresets.json ./
+COPY cmake cmake
+COPY include include
+COPY src src
+RUN cmake --preset release -DDOTWARD_TESTS=OFF -DDOTWARD_BENCH=OFF \
+ && cmake --build --preset release --target dotward \
+ && strip -o /usr/local/bin/dotward build/release/dotward
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      ca-certificates libcap2-bin libldns3 libgnutls30 libabsl20220623 libspdlog1.10 libyaml-cpp0.7 libfmt9 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log /var/cache/debconf/*-old
+COPY --from=build /usr/local/bin/dotward /usr/local/bin/dotward
+# Lets a program that does not run as root take port 53 wherever its container may (capability NET_BIND_SERVICE), on the
+# host's network too. It is done in this stage because not every builder copies the attribute from another.
+RUN setcap cap_net_bind_service=+ep /usr/local/bin/dotward
+COPY conf/docker.yaml /etc/dotward/dotward.yaml
+# Numeric, so that an orchestrator can see that it is not root. Nothing is written: the file system may be read-only.
+USER 65532:65532
+EXPOSE 53/udp 53/tcp
+HEALTHCHECK --interval=10s --timeout=4s --start-period=5s --retries=3 \
+  CMD ["dotward", "healthcheck", "--config", "/etc/dotward/dotward.yaml"]
+ENTRYPOINT ["dotward"]
+CMD ["run", "--config", "/etc/dotward/dotward.yaml"]
