@@ -11,6 +11,7 @@
 
 #include "base/ip_address.h"
 #include "net/descriptor.h"
+#include "net/port_sharing.h"
 #include "net/udp_batch.h"
 
 namespace dotward {
@@ -48,13 +49,6 @@ UdpSendResult SendDatagrams(std::span<mmsghdr> messages, Send send) {
   }
   return result;
 }
-
-enum class PortSharing : uint8_t {
-  // Nobody else has the port, or Bind fails. ShareWithSiblings() then lets further sockets of ours in.
-  kExclusive,
-  // Joins a socket of ours that has the port already.
-  kSibling,
-};
 
 // A non-blocking UDP socket for a server, read and written in batches. Single-threaded. No call allocates.
 class UdpSocket {

@@ -1,0 +1,96 @@
+#ifndef DOTWARD_SERVER_FAKE_QUERY_HANDLER_H_
+#define DOTWARD_SERVER_FAKE_QUERY_HANDLER_H_
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/await.h"
+#include "dotward/query_handler.h"
+
+namespace dotward {
+
+// Does what the query's text says, so that a test of a listener can be read at the place where it asks:
+//   "now …"     answered at once, with the same text
+//   "big N …"   answered at once, with N octets
+//   "later …"   kLater, then answered with the same text when the test releases it
+//   anything else is dropped
+class FakeQueryHandler final : public QueryHandler {
+ public:
+  explicit FakeQueryHandler(asio::io_context& loop) : loop_(loop) {}
+
+  ImmediateReply AnswerNow(OctetView query, const Client& client, SteadyTime now, std::span<uint8_t> buffer) override {
+    ++queries_;
+    last_client_ = client;
+    last_now_ = now;
+    // Not std::string: asking must cost no allocation of the test's own.
+    const std::string_view text(reinterpret_cast<const char*>(query.data()), query.size());
+    if (text.starts_with("now")) {
+      std::copy(query.begin(), query.end(), buffer.begin());
+      return {Disposition::kAnswered, query.size()};
+    }
+    if (text.starts_with("big ")) {
+      size_t octets = 0;
+      std::from_chars(text.data() + 4, text.data() + text.size(), octets);
+      std::fill_n(buffer.begin(), octets, uint8_t{'b'});
+      return {Disposition::kAnswered, octets};
+    }
+    if (text.starts_with("later")) return {Disposition::kLater, 0};
+    return {Disposition::kDropped, 0};
+  }
+
+  Task<Octets> Answer(Octets query, Client client, SteadyTime) override {
+    last_later_client_ = client;
+    const auto waiter = waiting_.emplace(waiting_.end(), std::string(query.begin(), query.end()), loop_);
+    Octets reply = co_await waiter->reply.Wait();
+    waiting_.erase(waiter);
+    co_return reply;
+  }
+
+  // Queries that Answer holds.
+  size_t waiting() const { return waiting_.size(); }
+  // Gives the query of this text its reply, which is the text itself unless another is given.
+  void Release(const std::string& text) { Release(text, Octets(text.begin(), text.end())); }
+  void Release(const std::string& text, Octets reply) {
+    const auto waiter = std::ranges::find_if(
+        waiting_, [&](const Waiter& candidate) { return candidate.text == text && !candidate.reply.is_set(); });
+    if (waiter != waiting_.end()) waiter->reply.Set(std::move(reply));
+  }
+  void ReleaseAll() {
+    for (Waiter& waiter : waiting_) {
+      if (!waiter.reply.is_set()) waiter.reply.Set(Octets(waiter.text.begin(), waiter.text.end()));
+    }
+  }
+  void ReleaseAllWith(const Octets& reply) {
+    for (Waiter& waiter : waiting_) {
+      if (!waiter.reply.is_set()) waiter.reply.Set(reply);
+    }
+  }
+
+  size_t queries() const { return queries_; }
+  const Client& last_client() const { return last_client_; }
+  const Client& last_later_client() const { return last_later_client_; }
+  SteadyTime last_now() const { return last_now_; }
+
+ private:
+  struct Waiter {
+    Waiter(std::string text_in, asio::io_context& loop) : text(std::move(text_in)), reply(loop.get_executor()) {}
+    std::string text;
+    OneShot<Octets> reply;
+  };
+
+  asio::io_context& loop_;
+  std::list<Waiter> waiting_;
+  size_t queries_ = 0;
+  Client last_client_;
+  Client last_later_client_;
+  SteadyTime last_now_{};
+};
+
+}  // namespace dotward
+
+#endif  // DOTWARD_SERVER_FAKE_QUERY_HANDLER_H_
