@@ -21,7 +21,7 @@ add_library(dotward_options INTERFACE)
 target_include_directories(dotward_options INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
 target_compile_options(dotward_options INTERFACE
   -Wall -Wextra -Werror -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
-  -Wold-style-cast -Woverloaded-virtual -Wcast-align -Wformat=2 -Wimplicit-fallthrough
+  -Wold-style-cast -Woverloaded-virtual -Wcast-align -Wno-missing-field-initializers -Wformat=2 -Wimplicit-fallthrough
   -fno-strict-aliasing -fstack-protector-strong)
 target_compile_definitions(dotward_options INTERFACE DOTWARD_VERSION="${PROJECT_VERSION}")
 

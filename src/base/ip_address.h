@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace dotward {
 
@@ -35,6 +36,11 @@ class IpAddress {
   std::string ToString() const;
 
   auto operator<=>(const IpAddress&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H state, const IpAddress& address) {
+    state = H::combine_contiguous(std::move(state), address.octets_.data(), address.octets_.size());
+    return H::combine(std::move(state), address.family_, address.zone_index_);
+  }
 
  private:
   IpFamily family_ = IpFamily::kIpv4;

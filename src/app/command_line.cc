@@ -1,0 +1,119 @@
+#include "app/command_line.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "base/strings.h"
+#include "config/command_line.h"
+
+namespace dotward {
+namespace {
+
+struct CommandName {
+  std::string_view name;
+  Command command;
+};
+constexpr std::array kCommands = {CommandName{"run", Command::kRun},
+                                  CommandName{"check", Command::kCheck},
+                                  CommandName{"config", Command::kConfig},
+                                  CommandName{"version", Command::kVersion},
+                                  CommandName{"--version", Command::kVersion},
+                                  CommandName{"healthcheck", Command::kHealthcheck},
+                                  CommandName{"help", Command::kHelp},
+                                  CommandName{"--help", Command::kHelp},
+                                  CommandName{"-h", Command::kHelp}};
+
+constexpr std::string_view kHelp =
+    R"(dotward: a caching forwarding DNS resolver that asks its upstreams over DNS-over-TLS
+
+  dotward [run] [--config FILE] [--listen ADDR]... [--upstream URL]...
+                       serve in the foreground, log to standard error
+  dotward check --config FILE
+                       check a configuration: exit 0, or 1 with every error
+  dotward config [--config FILE]
+                       print the effective configuration, defaults filled in
+  dotward healthcheck [--config FILE] [--listen ADDR]
+                       exit 0 when the running server answers
+  dotward version      versions of dotward and of what it is built on
+  dotward help         this page
+
+  --config FILE        default: /etc/dotward/dotward.yaml where it exists, else the built-in defaults
+  --listen ADDR        127.0.0.1:5300 or [::1]:5300; replaces the file's list
+  --upstream URL       tls://9.9.9.9#dns.quad9.net, with :PORT where it is not 853; replaces the file's upstreams
+
+Signals: TERM and INT stop, USR1 writes the statistics to the log, USR2 opens the log file anew.
+Exit codes: 0 ok, 1 configuration, 2 network, 3 files, 4 memory, 5 other.
+)";
+
+absl::Status UsageError(std::string_view what) {
+  return absl::InvalidArgumentError(StrCat(what, "; \"dotward help\" lists what there is"));
+}
+
+std::optional<Command> FindCommand(std::string_view name) {
+  const auto found = std::find_if(kCommands.begin(), kCommands.end(), [name](const auto& c) { return c.name == name; });
+  return found == kCommands.end() ? std::nullopt : std::optional(found->command);
+}
+
+ConfigResult LoadBase(const CommandLine& command_line) {
+  if (!command_line.config_file.empty()) return LoadConfig(command_line.config_file);
+  std::error_code ignored;
+  const std::string default_file(kDefaultConfigFile);
+  if (std::filesystem::exists(default_file, ignored)) return LoadConfig(default_file);
+  return {DefaultConfig(), {}};
+}
+
+}  // namespace
+
+std::string_view HelpText() { return kHelp; }
+
+absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> arguments) {
+  CommandLine parsed;
+  size_t at = 0;
+  if (!arguments.empty() && (!arguments[0].starts_with("--") || FindCommand(arguments[0]))) {
+    const std::optional<Command> command = FindCommand(arguments[0]);
+    if (!command) return UsageError(StrCat("there is no subcommand \"", arguments[0], "\""));
+    parsed.command = *command;
+    at = 1;
+  }
+  for (; at < arguments.size(); ++at) {
+    std::string option = arguments[at];
+    std::optional<std::string> value;
+    if (const size_t equals = option.find('='); equals != std::string::npos) {
+      value = option.substr(equals + 1);
+      option.resize(equals);
+    }
+    const bool known = option == "--config" || option == "--listen" || option == "--upstream";
+    if (!known) return UsageError(StrCat("there is no option \"", arguments[at], "\""));
+    if (!value) {
+      if (at + 1 == arguments.size()) return UsageError(StrCat(option, " needs a value"));
+      value = arguments[++at];
+    }
+    if (value->empty()) return UsageError(StrCat(option, " needs a value that is not empty"));
+    if (option == "--config") parsed.config_file = *value;
+    if (option == "--listen") parsed.listen.push_back(*value);
+    if (option == "--upstream") parsed.upstreams.push_back(*value);
+  }
+  if (parsed.command == Command::kCheck && parsed.config_file.empty()) {
+    return UsageError("check needs --config FILE");
+  }
+  return parsed;
+}
+
+ConfigResult EffectiveConfig(const CommandLine& command_line) {
+  ConfigResult result = LoadBase(command_line);
+  if (!result.ok()) return result;
+  absl::Status replaced = ReplaceListen(command_line.listen, &*result.config);
+  if (replaced.ok()) replaced = ReplaceUpstreams(command_line.upstreams, &*result.config);
+  if (!replaced.ok()) {
+    ConfigError error;
+    error.file = "command line";
+    error.message = MessageOf(replaced);
+    return {std::nullopt, {std::move(error)}};
+  }
+  return result;
+}
+
+}  // namespace dotward

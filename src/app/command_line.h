@@ -1,0 +1,37 @@
+#ifndef DOTWARD_APP_COMMAND_LINE_H_
+#define DOTWARD_APP_COMMAND_LINE_H_
+
+#include <absl/status/statusor.h>
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dotward/config.h"
+
+namespace dotward {
+
+enum class Command { kRun, kCheck, kConfig, kVersion, kHealthcheck, kHelp };
+
+struct CommandLine {
+  Command command = Command::kRun;
+  std::string config_file;             // empty: the default path where it exists, else the built-in default
+  std::vector<std::string> listen;     // replace the file's list where not empty
+  std::vector<std::string> upstreams;  // "tls://ADDR[:PORT]#NAME"; replace the file's upstreams and routes
+};
+
+inline constexpr std::string_view kDefaultConfigFile = "/etc/dotward/dotward.yaml";
+
+// `arguments` is without the program's name. kInvalidArgument says which argument is wrong and what is accepted.
+absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> arguments);
+
+std::string_view HelpText();
+
+// The configuration that the command line names, with what it replaces. `file` of the errors is the file, or
+// "command line" for what came from there.
+ConfigResult EffectiveConfig(const CommandLine& command_line);
+
+}  // namespace dotward
+
+#endif  // DOTWARD_APP_COMMAND_LINE_H_

@@ -1,0 +1,212 @@
+#include "app/service.h"
+
+#include <pthread.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <array>
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <future>
+#include <thread>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "resolver/query_coalescer.h"
+#include "resolver/resolver.h"
+#include "server/server_worker.h"
+#include "upstream/forwarder.h"
+
+namespace dotward {
+namespace {
+
+using WorkGuard = asio::executor_work_guard<Executor>;
+
+size_t WorkerCount(const Config& config) {
+  if (config.workers != 0) return config.workers;
+  // The CPUs that this process may use, which may be fewer than the machine has.
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+uint64_t RandomSeed() {
+  uint64_t seed = 0;
+  // Cannot fail for so few octets once the system's generator has been seeded, which the call waits for.
+  static_cast<void>(!getrandom(&seed, sizeof(seed), 0));
+  return seed;
+}
+
+uint32_t WholeSeconds(Duration duration) {
+  return static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(duration).count());
+}
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+ServerIdentity Identity(const ResponseCache& cache, const Clock& clock) {
+  ServerIdentity identity;
+  identity.hostname = HostName();
+  identity.cache_figures = [&cache, &clock] {
+    const ResponseCache::Statistics total = cache.Total(clock.Now());
+    return CacheFigures{.size = cache.octets_max(),
+                        .insertions = total.insertions,
+                        .evictions = total.evictions,
+                        .hits = total.hits,
+                        .misses = total.misses};
+  };
+  return identity;
+}
+
+QueryCoalescer::Options CoalescerOptions(const Config& config) {
+  return {.ttl = {.min_ttl = WholeSeconds(config.cache.min_ttl),
+                  .max_ttl = WholeSeconds(config.cache.max_ttl),
+                  .max_negative_ttl = WholeSeconds(config.cache.max_negative_ttl)},
+          .trust_upstream_ad = config.dnssec.trust_upstream_ad,
+          .waiting_per_client = config.limits.waiting_per_client};
+}
+
+std::thread StartThread(asio::io_context& loop, std::string name) {
+  std::thread thread([&loop] { loop.run(); });
+  name.resize(std::min<size_t>(name.size(), 15));  // the kernel keeps no more
+  pthread_setname_np(thread.native_handle(), name.c_str());
+  return thread;
+}
+
+}  // namespace
+
+// The forwarding loop: one thread that owns coalescing and every upstream connection, so that a question has one
+// exchange and an upstream one pool, whatever the number of workers.
+class Service::ForwardingThread {
+ public:
+  static absl::StatusOr<std::unique_ptr<ForwardingThread>> Create(const Config& config, ResponseCache& cache,
+                                                                  const Clock& clock) {
+    auto forwarding = std::make_unique<ForwardingThread>();
+    ASSIGN_OR_RETURN(forwarding->forwarder_, Forwarder::Create(forwarding->loop_, config));
+    forwarding->coalescer_ = std::make_unique<QueryCoalescer>(forwarding->loop_, *forwarding->forwarder_, cache, clock,
+                                                              CoalescerOptions(config));
+    return forwarding;
+  }
+
+  void Start() { thread_ = StartThread(loop_, "forwarding"); }
+
+  // No worker runs any more.
+  void Stop() {
+    asio::post(loop_, [this] { stopping_.Spawn(WindDown()); });
+    thread_.join();
+  }
+
+  QueryCoalescer& coalescer() { return *coalescer_; }
+
+  std::vector<UpstreamSnapshot> Snapshots() {
+    std::promise<std::vector<UpstreamSnapshot>> snapshots;
+    asio::post(loop_, [&] { snapshots.set_value(forwarder_->Snapshots()); });
+    return snapshots.get_future().get();
+  }
+
+ private:
+  Task<> WindDown() {
+    forwarder_->Close();
+    co_await coalescer_->Join();
+    co_await forwarder_->Join();
+    work_.reset();
+  }
+
+  asio::io_context loop_{1};
+  WorkGuard work_{loop_.get_executor()};
+  std::unique_ptr<Forwarder> forwarder_;
+  std::unique_ptr<QueryCoalescer> coalescer_;
+  TaskGroup stopping_{loop_};
+  std::thread thread_;
+};
+
+// One client-facing thread: its loop, its resolver, its sockets.
+class Service::Worker {
+ public:
+  Worker(size_t number, Service& service)
+      : number_(number),
+        resolver_(loop_, service.config_, service.policy_, service.cache_, service.forwarding_->coalescer(),
+                  service.clock_),
+        listeners_(service.server_->MakeWorker(number, loop_, resolver_, service.clock_)) {}
+
+  void Start() {
+    listeners_->Start();
+    thread_ = StartThread(loop_, "worker " + std::to_string(number_));
+  }
+
+  // Begins to stop; Join waits for the end. Apart, so that all workers wind down side by side.
+  void BeginStop() {
+    asio::post(loop_, [this] { stopping_.Spawn(WindDown()); });
+  }
+  void Join() { thread_.join(); }
+
+  const Resolver::Statistics& statistics() const { return resolver_.statistics(); }
+
+ private:
+  Task<> WindDown() {
+    co_await listeners_->Stop();
+    work_.reset();
+  }
+
+  const size_t number_;
+  asio::io_context loop_{1};
+  WorkGuard work_{loop_.get_executor()};
+  Resolver resolver_;
+  std::unique_ptr<ServerWorker> listeners_;
+  TaskGroup stopping_{loop_};
+  std::thread thread_;
+};
+
+absl::StatusOr<std::unique_ptr<Service>> Service::Create(std::shared_ptr<const Config> config, const Clock& clock) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Bind(*config, WorkerCount(*config)));
+  std::unique_ptr<Service> service(new Service(std::move(config), clock, std::move(server)));
+  ASSIGN_OR_RETURN(service->forwarding_, ForwardingThread::Create(*service->config_, service->cache_, clock));
+  for (size_t i = 0; i < service->server_->workers(); ++i) {
+    service->workers_.push_back(std::make_unique<Worker>(i, *service));
+  }
+  return service;
+}
+
+Service::Service(std::shared_ptr<const Config> config, const Clock& clock, std::unique_ptr<Server> server)
+    : config_(std::move(config)),
+      clock_(clock),
+      started_at_(clock.Now()),
+      cache_({.octets_max = config_->cache.size_octets, .hash_seed = RandomSeed()}),
+      policy_(*config_, Identity(cache_, clock_)),
+      server_(std::move(server)) {}
+
+Service::~Service() { Stop(); }
+
+void Service::Start() {
+  running_ = true;
+  forwarding_->Start();
+  for (const auto& worker : workers_) worker->Start();
+}
+
+void Service::Stop() {
+  if (!std::exchange(running_, false)) return;
+  for (const auto& worker : workers_) worker->BeginStop();
+  for (const auto& worker : workers_) worker->Join();
+  forwarding_->Stop();
+}
+
+StatisticsSnapshot Service::Statistics() {
+  const SteadyTime now = clock_.Now();
+  StatisticsSnapshot snapshot;
+  snapshot.at = clock_.WallNow();
+  snapshot.uptime = now - started_at_;
+  snapshot.cache_octets_max = cache_.octets_max();
+  snapshot.cache = cache_.Total(now);
+  snapshot.shards = cache_.PerShard(now);
+  std::vector<const Resolver::Statistics*> resolvers;
+  for (const auto& worker : workers_) resolvers.push_back(&worker->statistics());
+  AddResolvers(resolvers, snapshot);
+  AddExchanges(forwarding_->coalescer().statistics(), snapshot);
+  snapshot.udp = server_->udp_totals();
+  snapshot.streams = server_->stream_totals();
+  snapshot.upstreams = forwarding_->Snapshots();
+  return snapshot;
+}
+
+}  // namespace dotward

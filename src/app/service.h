@@ -1,0 +1,62 @@
+#ifndef DOTWARD_APP_SERVICE_H_
+#define DOTWARD_APP_SERVICE_H_
+
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <vector>
+
+#include "admin/statistics.h"
+#include "dotward/clock.h"
+#include "dotward/config.h"
+#include "dotward/response_cache.h"
+#include "policy/policy.h"
+#include "server/server.h"
+
+namespace dotward {
+
+// The whole server: cache, policy, the forwarding loop with its upstreams, and the workers with their listeners. The
+// list of its members is the assembly.
+class Service {
+ public:
+  // Reads the CA files and binds every listener; nothing runs yet. Fails whole: a server that has half of its addresses
+  // never starts. kPermissionDenied, kAlreadyExists and kUnavailable are about addresses, kInvalidArgument and
+  // kFailedPrecondition about files that the configuration names.
+  static absl::StatusOr<std::unique_ptr<Service>> Create(std::shared_ptr<const Config> config, const Clock& clock);
+  ~Service();  // Stop()
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  void Start();
+
+  // Reads no more, answers what has been read (each by its own deadline), then ends every thread. Blocks until then.
+  void Stop();
+
+  // Blocks for one turn of the forwarding loop. Not after Stop().
+  StatisticsSnapshot Statistics();
+
+  // Where it listens, with the ports that the kernel chose.
+  const std::vector<Endpoint>& listening() const { return server_->endpoints(); }
+  size_t workers() const { return workers_.size(); }
+
+ private:
+  class ForwardingThread;
+  class Worker;
+
+  Service(std::shared_ptr<const Config> config, const Clock& clock, std::unique_ptr<Server> server);
+
+  const std::shared_ptr<const Config> config_;
+  const Clock& clock_;
+  const SteadyTime started_at_;
+  ResponseCache cache_;
+  Policy policy_;  // shows the cache's figures to those who ask for cachesize.bind and its neighbours
+  std::unique_ptr<Server> server_;
+  // Below the workers, since they wait for it: made before them, stopped after them.
+  std::unique_ptr<ForwardingThread> forwarding_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  bool running_ = false;
+};
+
+}  // namespace dotward
+
+#endif  // DOTWARD_APP_SERVICE_H_

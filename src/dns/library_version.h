@@ -1,0 +1,13 @@
+#ifndef DOTWARD_DNS_LIBRARY_VERSION_H_
+#define DOTWARD_DNS_LIBRARY_VERSION_H_
+
+#include <string>
+
+namespace dotward {
+
+// Of the library that is loaded now, which may be newer than the one at build time.
+std::string LdnsVersion();
+
+}  // namespace dotward
+
+#endif  // DOTWARD_DNS_LIBRARY_VERSION_H_

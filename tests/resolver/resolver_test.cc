@@ -1,0 +1,423 @@
+#include "resolver/resolver.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <asio/io_context.hpp>
+#include <optional>
+
+#include "resolver/error_reply.h"
+#include "testing/fake_upstream.h"
+#include "testing/manual_clock.h"
+#include "testing/messages.h"
+
+namespace dotward {
+namespace {
+
+using std::chrono::seconds;
+
+Config TestConfig() {
+  Config config;
+  config.access.allow = {*IpPrefix::Parse("127.0.0.0/8")};
+  return config;
+}
+
+// A resolver with everything below it, worker and forwarding loop on one io_context, time standing still.
+class ResolverTest : public testing::Test {
+ protected:
+  explicit ResolverTest(Config config = TestConfig(), QueryCoalescer::Options options = {})
+      : config_(std::make_shared<const Config>(std::move(config))),
+        cache_({.octets_max = 4 << 20, .shards = 4, .hash_seed = 1}),
+        policy_(*config_, {}),
+        upstream_(loop_, clock_, [](const Octets& query) { return PositiveAnswerTo(query); }),
+        coalescer_(loop_, upstream_, cache_, clock_, options),
+        resolver_(loop_, config_, policy_, cache_, coalescer_, clock_),
+        tasks_(loop_) {}
+
+  static Client LocalClient(Transport transport = Transport::kUdp) {
+    return {*Endpoint::Parse("127.0.0.1:40000"), transport};
+  }
+
+  ImmediateReply AnswerNow(const Octets& query, const Client& client = LocalClient()) {
+    return resolver_.AnswerNow(query, client, clock_.Now(), buffer_);
+  }
+
+  // What the client gets, by whichever face; nullopt where nothing is sent.
+  std::optional<MessageRead> Ask(const Octets& query, const Client& client = LocalClient()) {
+    const ImmediateReply reply = AnswerNow(query, client);
+    if (reply.disposition == Disposition::kDropped) return std::nullopt;
+    if (reply.disposition == Disposition::kAnswered) {
+      return MustReadMessage(OctetView(buffer_).first(reply.octets));
+    }
+    std::optional<Octets> later;
+    tasks_.Spawn(Take(query, client, later));
+    Turn();
+    EXPECT_TRUE(later.has_value());
+    if (!later || later->empty()) return std::nullopt;
+    return MustReadMessage(*later);
+  }
+
+  Task<> Take(Octets query, Client client, std::optional<Octets>& reply) {
+    Octets answer = co_await resolver_.Answer(std::move(query), client, clock_.Now());
+    reply = std::move(answer);
+  }
+
+  void Turn() {
+    loop_.restart();
+    loop_.poll();
+  }
+
+  asio::io_context loop_;
+  ManualClock clock_;
+  const std::shared_ptr<const Config> config_;
+  ResponseCache cache_;
+  Policy policy_;
+  FakeUpstream upstream_;
+  QueryCoalescer coalescer_;
+  Resolver resolver_;
+  TaskGroup tasks_;
+  std::array<uint8_t, 4096> buffer_{};
+};
+
+Octets AQuery(std::string_view name = "www.example.", uint16_t id = 7) {
+  return MessageBuilder::Query(id, name, rr_type::kA).Build();
+}
+
+TEST_F(ResolverTest, AsksUpstreamOnceAndThenAnswersFromTheCache) {
+  const auto first = Ask(AQuery());
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->answers.at(0).ttl, 300U);
+  clock_.Advance(seconds(100));
+  ASSERT_EQ(AnswerNow(AQuery("www.example.", 8)).disposition, Disposition::kAnswered);
+  const auto second = Ask(AQuery("www.example.", 9));
+  EXPECT_EQ(second->id, 9);
+  EXPECT_EQ(second->answers.at(0).ttl, 200U);
+  EXPECT_EQ(upstream_.asked().size(), 1U);
+}
+
+TEST_F(ResolverTest, C1_AnEntryIsGoneAtExactlyItsExpiry) {
+  Ask(AQuery());
+  clock_.Advance(seconds(299));
+  EXPECT_EQ(Ask(AQuery())->answers.at(0).ttl, 1U);
+  clock_.Advance(seconds(1));
+  EXPECT_EQ(AnswerNow(AQuery()).disposition, Disposition::kLater);
+}
+
+TEST_F(ResolverTest, C2_TtlZeroIsForEveryWaiterAndNotStored) {
+  upstream_.SetAnswer([](const Octets& query) { return PositiveAnswerTo(query, 0); });
+  upstream_.Hold();
+  std::optional<Octets> a;
+  std::optional<Octets> b;
+  tasks_.Spawn(Take(AQuery(), LocalClient(), a));
+  tasks_.Spawn(Take(AQuery(), LocalClient(), b));
+  Turn();
+  upstream_.Release();
+  Turn();
+  ASSERT_TRUE(a && b);
+  EXPECT_EQ(MustReadMessage(*a).answers.at(0).ttl, 0U);
+  EXPECT_EQ(MustReadMessage(*b).answers.at(0).ttl, 0U);
+  EXPECT_EQ(upstream_.asked().size(), 1U);
+  EXPECT_EQ(AnswerNow(AQuery()).disposition, Disposition::kLater);
+}
+
+TEST_F(ResolverTest, C4_NegativeAnswersAreKeptForTheSoasTimeAndKeepTheSoa) {
+  upstream_.SetAnswer([](const Octets& query) { return NxdomainAnswerTo(query, "example.", 900, 60); });
+  EXPECT_EQ(Ask(AQuery())->rcode, 3);
+  clock_.Advance(seconds(59));
+  const auto cached = Ask(AQuery());
+  EXPECT_EQ(cached->rcode, 3);
+  ASSERT_EQ(cached->authorities.size(), 1U);
+  EXPECT_EQ(cached->authorities[0].ttl, 1U);
+  EXPECT_EQ(upstream_.asked().size(), 1U);
+  clock_.Advance(seconds(1));
+  EXPECT_EQ(AnswerNow(AQuery()).disposition, Disposition::kLater);
+}
+
+TEST_F(ResolverTest, C5_NxdomainCoversEveryTypeOfTheName) {
+  upstream_.SetAnswer([](const Octets& query) { return NxdomainAnswerTo(query, "example."); });
+  Ask(AQuery());
+  const auto other = Ask(MessageBuilder::Query(5, "www.EXAMPLE.", rr_type::kMx).Build());
+  EXPECT_EQ(other->rcode, 3);
+  ASSERT_EQ(other->questions.size(), 1U);
+  EXPECT_EQ(other->questions[0].type, rr_type::kMx);
+  EXPECT_EQ(other->questions[0].name, "www.EXAMPLE.");
+  EXPECT_EQ(upstream_.asked().size(), 1U);
+}
+
+TEST_F(ResolverTest, C7_DoAndCdAreAskedAndStoredApart) {
+  const auto query = [](bool dnssec_ok, bool cd) {
+    MessageBuilder builder = MessageBuilder::Query(3, "www.example.", rr_type::kA);
+    if (cd) builder.AddFlags(header_flag::kCd);
+    return builder.WithEdns({.dnssec_ok = dnssec_ok}).Build();
+  };
+  for (const bool dnssec_ok : {false, true}) {
+    for (const bool cd : {false, true}) {
+      const auto reply = Ask(query(dnssec_ok, cd));
+      EXPECT_EQ(reply->Has(header_flag::kCd), cd);
+      ASSERT_TRUE(reply->edns);
+      EXPECT_EQ(reply->edns->dnssec_ok, dnssec_ok);
+      EXPECT_EQ(upstream_.asked().back().dnssec_ok, dnssec_ok);
+      EXPECT_EQ(upstream_.asked().back().checking_disabled, cd);
+    }
+  }
+  EXPECT_EQ(upstream_.asked().size(), 4U);
+}
+
+TEST_F(ResolverTest, C7_SignaturesAreLeftOutWithoutDo) {
+  upstream_.SetAnswer([](const Octets& query) {
+    return MessageBuilder::ResponseTo(query)
+        .Answer("www.example.", 300, A("192.0.2.1"))
+        .Answer("www.example.", 300, Rrsig(rr_type::kA, "example."))
+        .Build();
+  });
+  EXPECT_EQ(Ask(AQuery())->answers.size(), 1U);
+  EXPECT_EQ(
+      Ask(MessageBuilder::Query(3, "www.example.", rr_type::kA).WithEdns({.dnssec_ok = true}).Build())->answers.size(),
+      2U);
+}
+
+TEST_F(ResolverTest, C9_AThousandIdenticalMissesAreOneExchange) {
+  upstream_.Hold();
+  std::vector<std::optional<Octets>> replies(1000);
+  Config wide = TestConfig();
+  for (size_t i = 0; i < replies.size(); ++i) {
+    // Different clients, different letters.
+    const Client client{{IpAddress::V4({127, 0, static_cast<uint8_t>(i / 200), static_cast<uint8_t>(i % 200)}), 4000},
+                        Transport::kUdp};
+    tasks_.Spawn(Take(AQuery(i % 2 == 0 ? "www.example." : "WWW.example."), client, replies[i]));
+  }
+  Turn();
+  EXPECT_EQ(upstream_.asked().size(), 1U);
+  upstream_.Release();
+  Turn();
+  for (const auto& reply : replies) {
+    ASSERT_TRUE(reply);
+    EXPECT_EQ(MustReadMessage(*reply).answers.size(), 1U);
+  }
+  EXPECT_EQ(coalescer_.statistics().exchanges.value(), 1U);
+  EXPECT_EQ(coalescer_.statistics().joined.value(), 999U);
+}
+
+TEST_F(ResolverTest, C9_AQuestionThatArrivesAfterItsAnswerIsNotAskedAgain) {
+  std::optional<Octets> late;
+  ASSERT_EQ(AnswerNow(AQuery()).disposition, Disposition::kLater);
+  Ask(AQuery());
+  tasks_.Spawn(Take(AQuery(), LocalClient(), late));
+  Turn();
+  EXPECT_TRUE(late);
+  EXPECT_EQ(upstream_.asked().size(), 1U);
+  EXPECT_EQ(coalescer_.statistics().answered_late.value(), 1U);
+}
+
+TEST_F(ResolverTest, C9_WhoJoinsLateIsAskedForAgainWhenTheFirstRunsOutOfTime) {
+  upstream_.SetAnswer([](const Octets&) { return absl::DeadlineExceededError("fake: nobody answered"); });
+  upstream_.Hold();
+  std::optional<Octets> early;
+  std::optional<Octets> late;
+  tasks_.Spawn(Take(AQuery(), LocalClient(), early));
+  Turn();
+  clock_.Advance(seconds(4));
+  tasks_.Spawn(Take(AQuery(), LocalClient(), late));
+  Turn();
+  clock_.Advance(seconds(1));
+  upstream_.Release();
+  upstream_.Hold();
+  Turn();
+  ASSERT_TRUE(early);
+  EXPECT_EQ(MustReadMessage(*early).rcode, 2);
+  EXPECT_FALSE(late);
+  upstream_.SetAnswer([](const Octets& query) { return PositiveAnswerTo(query); });
+  upstream_.Release();
+  Turn();
+  ASSERT_TRUE(late);
+  EXPECT_EQ(MustReadMessage(*late).answers.size(), 1U);
+}
+
+TEST_F(ResolverTest, R3_FlagsAreOursWhateverTheUpstreamSet) {
+  upstream_.SetAnswer([](const Octets& query) {
+    return MessageBuilder::ResponseTo(query)
+        .Flags(header_flag::kQr | header_flag::kAa | header_flag::kZ)
+        .Answer("www.example.", 300, A("192.0.2.1"))
+        .Build();
+  });
+  for (int from_cache = 0; from_cache < 2; ++from_cache) {
+    const auto reply = Ask(AQuery());
+    EXPECT_FALSE(reply->Has(header_flag::kAa));
+    EXPECT_FALSE(reply->Has(header_flag::kZ));
+    EXPECT_TRUE(reply->Has(header_flag::kRa));
+    EXPECT_TRUE(reply->Has(header_flag::kRd));
+  }
+}
+
+Octets WithAd(const Octets& query) {
+  return MessageBuilder::ResponseTo(query)
+      .AddFlags(header_flag::kAd)
+      .Answer("www.example.", 300, A("192.0.2.1"))
+      .Build();
+}
+
+TEST_F(ResolverTest, R4_AdIsSeenByThoseWhoAskForIt) {
+  upstream_.SetAnswer(&WithAd);
+  EXPECT_FALSE(Ask(AQuery())->Has(header_flag::kAd));
+  EXPECT_TRUE(Ask(MessageBuilder::Query(1, "www.example.", rr_type::kA).AddFlags(header_flag::kAd).Build())
+                  ->Has(header_flag::kAd));
+  EXPECT_TRUE(Ask(MessageBuilder::Query(1, "www.example.", rr_type::kA).WithEdns({.dnssec_ok = true}).Build())
+                  ->Has(header_flag::kAd));
+}
+
+TEST_F(ResolverTest, R4_AdOfAnUnauthenticatedUpstreamIsNotRelayed) {
+  upstream_.SetAnswer(&WithAd);
+  upstream_.authenticated = false;
+  EXPECT_FALSE(Ask(MessageBuilder::Query(1, "www.example.", rr_type::kA).AddFlags(header_flag::kAd).Build())
+                   ->Has(header_flag::kAd));
+}
+
+class DistrustingResolverTest : public ResolverTest {
+ protected:
+  DistrustingResolverTest() : ResolverTest(TestConfig(), {.trust_upstream_ad = false}) {}
+};
+
+TEST_F(DistrustingResolverTest, R4_AdIsNotRelayedWhereTheOperatorDoesNotTrustIt) {
+  upstream_.SetAnswer(&WithAd);
+  EXPECT_FALSE(Ask(MessageBuilder::Query(1, "www.example.", rr_type::kA).AddFlags(header_flag::kAd).Build())
+                   ->Has(header_flag::kAd));
+}
+
+TEST_F(ResolverTest, R6_ExtendedErrorsReachTheClientLiveAndCached) {
+  upstream_.SetAnswer([](const Octets& query) {
+    return MessageBuilder::ResponseTo(query).Answer("www.example.", 300, A("192.0.2.1")).Build();
+  });
+  const auto with_ede = [](const Octets& query) {
+    MessageBuilder builder = MessageBuilder(ReadMessage(query)->id);
+    return builder.Flags(header_flag::kQr | header_flag::kRd | header_flag::kRa)
+        .Question("www.example.", rr_type::kA)
+        .Answer("www.example.", 300, A("192.0.2.1"))
+        .WithEdns({.options = {Ede(EdeCode::kForgedAnswer, "by law")}})
+        .Build();
+  };
+  upstream_.SetAnswer(with_ede);
+  const Octets query = MessageBuilder::Query(1, "www.example.", rr_type::kA).WithEdns({}).Build();
+  for (int from_cache = 0; from_cache < 2; ++from_cache) {
+    const auto reply = Ask(query);
+    const EdnsOption* error = reply->FindOption(edns_option::kEde);
+    ASSERT_NE(error, nullptr);
+    EXPECT_EQ(error->data, Join({Hex("00 04"), OctetsOf("fake: by law")}));
+  }
+}
+
+TEST_F(ResolverTest, R6_AFailureCarriesItsCauseAndIsNotCached) {
+  upstream_.SetAnswer([](const Octets&) { return absl::UnavailableError("fake 192.0.2.9:853: connection refused"); });
+  const auto reply = Ask(MessageBuilder::Query(1, "www.example.", rr_type::kA).WithEdns({}).Build());
+  EXPECT_EQ(reply->rcode, 2);
+  const EdnsOption* error = reply->FindOption(edns_option::kEde);
+  ASSERT_NE(error, nullptr);
+  EXPECT_EQ(error->data, Join({Hex("00 16"), OctetsOf("fake 192.0.2.9:853: connection refused")}));
+  EXPECT_EQ(AnswerNow(AQuery()).disposition, Disposition::kLater);
+}
+
+TEST_F(ResolverTest, AnUpstreamsRcodeIsPassedOnButNotItsFormErr) {
+  upstream_.SetAnswer([](const Octets& query) { return FailureAnswerTo(query, Rcode::kRefused); });
+  EXPECT_EQ(Ask(AQuery())->rcode, 5);
+  upstream_.SetAnswer([](const Octets& query) { return FailureAnswerTo(query, Rcode::kFormErr); });
+  EXPECT_EQ(Ask(AQuery())->rcode, 2);
+}
+
+TEST_F(ResolverTest, S2_ATruncatedResponseIsNeverAnAnswer) {
+  upstream_.SetAnswer([](const Octets& query) { return TruncatedAnswerTo(query); });
+  EXPECT_EQ(Ask(AQuery())->rcode, 2);
+  EXPECT_EQ(AnswerNow(AQuery()).disposition, Disposition::kLater);
+}
+
+TEST_F(ResolverTest, S1_ALargeAnswerIsTruncatedForUdpAndWholeForTcp) {
+  upstream_.SetAnswer([](const Octets& query) {
+    MessageBuilder builder = MessageBuilder::ResponseTo(query);
+    for (int i = 0; i < 40; ++i) builder.Answer("www.example.", 300, Txt(std::string(60, 'x')));
+    return builder.Build();
+  });
+  const Octets query =
+      MessageBuilder::Query(1, "www.example.", rr_type::kTxt).WithEdns({.payload_octets = 1232}).Build();
+  for (int from_cache = 0; from_cache < 2; ++from_cache) {
+    const auto over_udp = Ask(query);
+    EXPECT_TRUE(over_udp->Has(header_flag::kTc));
+    EXPECT_TRUE(over_udp->answers.empty());
+    EXPECT_TRUE(over_udp->edns);
+  }
+  const auto over_tcp = Ask(query, LocalClient(Transport::kTcp));
+  EXPECT_FALSE(over_tcp->Has(header_flag::kTc));
+  EXPECT_EQ(over_tcp->answers.size(), 40U);
+  EXPECT_EQ(upstream_.asked().size(), 1U);
+}
+
+TEST_F(ResolverTest, X3_RecordsForOtherNamesAreNeverPartOfAnAnswer) {
+  upstream_.SetAnswer([](const Octets& query) {
+    return MessageBuilder::ResponseTo(query)
+        .Answer("www.example.", 300, A("192.0.2.1"))
+        .Answer("bank.example.", 300, A("192.0.2.66"))
+        .Authority("bank.example.", 300, Ns("ns.evil.example."))
+        .Additional("ns.evil.example.", 300, A("192.0.2.66"))
+        .Build();
+  });
+  const auto reply = Ask(AQuery());
+  ASSERT_EQ(reply->answers.size(), 1U);
+  EXPECT_EQ(reply->answers[0].data_text, "192.0.2.1");
+  EXPECT_TRUE(reply->authorities.empty());
+  EXPECT_TRUE(reply->additionals.empty());
+  EXPECT_EQ(AnswerNow(AQuery("bank.example.")).disposition, Disposition::kLater);
+}
+
+TEST_F(ResolverTest, Q10_WithoutRdOnlyTheCacheAnswers) {
+  const Octets query = MessageBuilder::Query(1, "www.example.", rr_type::kA).Flags(0).Build();
+  EXPECT_EQ(Ask(query)->rcode, 5);
+  EXPECT_TRUE(upstream_.asked().empty());
+  Ask(AQuery());
+  const auto cached = Ask(query);
+  EXPECT_EQ(cached->rcode, 0);
+  EXPECT_FALSE(cached->Has(header_flag::kRd));
+}
+
+TEST_F(ResolverTest, Q1_Q2_Q3_E1_FaultsGetTheirOutcomeAndAreNeverForwarded) {
+  EXPECT_EQ(Ask(MessageBuilder(1).Flags(header_flag::kRd).Build())->rcode, 1);
+  EXPECT_FALSE(Ask(MessageBuilder(1).Flags(header_flag::kQr).Question("a.", rr_type::kA).Build()));
+  EXPECT_EQ(Ask(MessageBuilder::Query(1, "a.", rr_type::kA).Opcode(4).Build())->rcode, 4);
+  const auto badvers = Ask(MessageBuilder::Query(1, "a.", rr_type::kA).WithEdns({.version = 1}).Build());
+  EXPECT_EQ(badvers->rcode, 16);
+  EXPECT_EQ(badvers->edns->version, 0);
+  EXPECT_FALSE(Ask(Octets(5)));
+  EXPECT_TRUE(upstream_.asked().empty());
+}
+
+TEST_F(ResolverTest, A1_AStrangerLearnsNothingEvenFromABrokenQuery) {
+  const Client stranger{*Endpoint::Parse("192.0.2.1:40000"), Transport::kUdp};
+  Ask(AQuery());
+  for (const Octets& query : {AQuery(), AQuery("other.example."), MessageBuilder(1).Flags(header_flag::kRd).Build()}) {
+    EXPECT_EQ(Ask(query, stranger)->rcode, 5);
+  }
+  EXPECT_EQ(upstream_.asked().size(), 1U);
+}
+
+TEST_F(ResolverTest, OneClientMayOnlyWaitForSoMuch) {
+  upstream_.Hold();
+  std::vector<std::optional<Octets>> replies(201);
+  for (size_t i = 0; i < replies.size(); ++i) {
+    tasks_.Spawn(Take(AQuery("n" + std::to_string(i) + ".example."), LocalClient(), replies[i]));
+  }
+  Turn();
+  EXPECT_EQ(upstream_.asked().size(), 200U);
+  ASSERT_TRUE(replies.back());
+  EXPECT_TRUE(replies.back()->empty());
+  upstream_.Release();
+  Turn();
+  EXPECT_FALSE(replies.front()->empty());
+}
+
+TEST(ErrorReplyTest, EveryStatusBecomesServfailWithItsText) {
+  EXPECT_EQ(ErrorReplyFor(absl::UnavailableError("x")).error.code, EdeCode::kNoReachableAuthority);
+  EXPECT_EQ(ErrorReplyFor(absl::DeadlineExceededError("x")).error.code, EdeCode::kNoReachableAuthority);
+  EXPECT_EQ(ErrorReplyFor(absl::UnauthenticatedError("x")).error.code, EdeCode::kNetworkError);
+  EXPECT_EQ(ErrorReplyFor(absl::DataLossError("x")).error.code, EdeCode::kNetworkError);
+  EXPECT_EQ(ErrorReplyFor(absl::ResourceExhaustedError("x")).error.code, EdeCode::kNotReady);
+  EXPECT_EQ(ErrorReplyFor(absl::InternalError("x")).error.text, "x");
+}
+
+}  // namespace
+}  // namespace dotward

@@ -1,0 +1,74 @@
+#ifndef DOTWARD_TESTING_FAKE_UPSTREAM_H_
+#define DOTWARD_TESTING_FAKE_UPSTREAM_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/await.h"
+#include "dotward/upstream.h"
+#include "testing/messages.h"
+
+namespace dotward {
+
+// An upstream that a test scripts: `answer` turns the octets of a query into those of a response, or into a status.
+// Its responses are parsed as real ones are. While held, exchanges wait until Release().
+class FakeUpstream final : public Upstream {
+ public:
+  using AnswerFunction = std::function<absl::StatusOr<Octets>(const Octets& query)>;
+
+  FakeUpstream(asio::io_context& loop, const Clock& clock, AnswerFunction answer)
+      : loop_(loop), clock_(clock), answer_(std::move(answer)) {}
+
+  Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline) override {
+    asked_.push_back(query);
+    if (held_) {
+      gates_.push_back(std::make_shared<Gate>(loop_.get_executor()));
+      const std::shared_ptr<Gate> gate = gates_.back();
+      co_await gate->Wait();
+    }
+    co_return Respond(query);
+  }
+
+  void SetAnswer(AnswerFunction answer) { answer_ = std::move(answer); }
+  void Hold() { held_ = true; }
+  void Release() {
+    held_ = false;
+    for (const auto& gate : std::exchange(gates_, {})) gate->Set(true);
+  }
+  const std::vector<UpstreamQuery>& asked() const { return asked_; }
+  bool authenticated = true;
+
+ private:
+  using Gate = OneShot<bool>;
+
+  absl::StatusOr<UpstreamResponse> Respond(const UpstreamQuery& query) {
+    MessageBuilder builder = MessageBuilder::Query(0x4242, query.name.ToString(), query.type, query.klass);
+    if (query.checking_disabled) builder.AddFlags(header_flag::kCd);
+    builder.WithEdns({.dnssec_ok = query.dnssec_ok});
+    absl::StatusOr<Octets> octets = answer_(builder.Build());
+    if (!octets.ok()) return octets.status();
+    UpstreamResponse response;
+    response.octets = *std::move(octets);
+    absl::StatusOr<Message> message = ParseResponse(response.octets);
+    if (!message.ok()) return message.status();
+    response.message = *std::move(message);
+    response.upstream = std::make_shared<const std::string>("fake");
+    response.received_at = clock_.Now();
+    response.authenticated = authenticated;
+    return response;
+  }
+
+  asio::io_context& loop_;
+  const Clock& clock_;
+  AnswerFunction answer_;
+  bool held_ = false;
+  std::vector<std::shared_ptr<Gate>> gates_;
+  std::vector<UpstreamQuery> asked_;
+};
+
+}  // namespace dotward
+
+#endif  // DOTWARD_TESTING_FAKE_UPSTREAM_H_
