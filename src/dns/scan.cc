@@ -1,7 +1,8 @@
 #include "dns/scan.h"
 
+#include <algorithm>
 #include <array>
-#include <optional>
+#include <iterator>
 
 #include "base/limits.h"
 #include "dns/rdata_layout.h"
@@ -47,6 +48,7 @@ class Scanner {
     if (fault == ScanFault::kRdataName) return ScanFault::kQuestionCompressed;
     if (fault != ScanFault::kNone) return fault;
     if (octets_.size() - end < 4) return ScanFault::kRecordCut;
+    qname_end_ = end;
     scan_.qname = octets_.subspan(at_, end - at_);
     scan_.qtype = ReadU16(&octets_[end]);
     scan_.qclass = ReadU16(&octets_[end + 2]);
@@ -204,8 +206,22 @@ class Scanner {
     return ScanFault::kNone;
   }
 
-  // Walks the name at `start` and sets `end` to the octet behind it. Only the part before the first pointer must lie
-  // before `bound`. Each pointer must lead to before the part it stands in, so that the walk always ends.
+  // Where the field that holds `offset` ends, if names can lie in it: QNAME, an owner, RDATA. 0 for other fields. They
+  // change from reply to reply, the TTL of a record and the type of the question, so that a name which is read from
+  // them would change too, or never end.
+  size_t NameFieldEnd(size_t offset) const {
+    if (offset < qname_end_) return qname_end_;
+    const auto behind = std::upper_bound(scan_.records.begin(), scan_.records.end(), offset,
+                                         [](size_t at, const RecordEdges& record) { return at < record.owner; });
+    if (behind == scan_.records.begin()) return 0;
+    const RecordEdges& record = *std::prev(behind);
+    if (offset < record.fixed) return record.fixed;
+    return offset >= record.rdata && offset < record.end ? record.end : 0;
+  }
+
+  // Walks the name at `start` and sets `end` to the octet behind it. The part before the first pointer must lie before
+  // `bound`, each other part in one field. Each pointer must lead to before the part it stands in, so that the walk
+  // always ends.
   ScanFault WalkName(size_t start, size_t bound, Pointers pointers, size_t& end) const {
     size_t at = start;
     size_t part_start = start;
@@ -213,7 +229,7 @@ class Scanner {
     size_t name_octets = 1;  // the root label
     size_t hops = 0;
     while (true) {
-      if (at >= limit) return ScanFault::kNameCut;
+      if (at >= limit) return hops == 0 ? ScanFault::kNameCut : ScanFault::kPointerTarget;
       const uint8_t octet = octets_[at];
       if (octet == 0) {
         if (hops == 0) end = at + 1;
@@ -227,14 +243,14 @@ class Scanner {
       }
       if ((octet & kLabelTypeMask) != kLabelTypeMask) return ScanFault::kLabelType;
       if (pointers == Pointers::kForbidden) return ScanFault::kRdataName;
-      if (limit - at < 2) return ScanFault::kNameCut;
+      if (limit - at < 2) return hops == 0 ? ScanFault::kNameCut : ScanFault::kPointerTarget;
       if (hops == 0) end = at + 2;
       if (++hops > Limits::kNamePointersMax) return ScanFault::kPointerLimit;
       const size_t target = ReadU16(&octets_[at]) & 0x3FFFU;
       if (target >= part_start || target < kHeaderOctets) return ScanFault::kPointerForward;
       at = target;
       part_start = target;
-      limit = octets_.size();
+      limit = NameFieldEnd(target);
     }
   }
 
@@ -242,6 +258,7 @@ class Scanner {
   const MessageSide side_;
   ScannedMessage& scan_;
   size_t at_ = 0;
+  size_t qname_end_ = 0;
   size_t model_octets_ = 0;
   bool tsig_seen_ = false;
 };
@@ -283,6 +300,8 @@ std::string_view ScanFaultToString(ScanFault fault) {
       return "a label has an unknown type";
     case ScanFault::kPointerForward:
       return "a compression pointer does not point backward";
+    case ScanFault::kPointerTarget:
+      return "a compression pointer leads to what is not a name";
     case ScanFault::kPointerLimit:
       return "a name has too many compression pointers";
     case ScanFault::kQuestionCompressed:

@@ -19,6 +19,7 @@ enum class ScanFault : uint8_t {
   kNameTooLong,           // over 255 octets
   kLabelType,             // a label type other than 00 and 11
   kPointerForward,        // a pointer that does not point backward, behind the header
+  kPointerTarget,         // a pointer to octets that hold no name: TYPE to RDLENGTH of a record, QTYPE, QCLASS
   kPointerLimit,          // more pointers in one name than Limits::kNamePointersMax
   kQuestionCompressed,    // the first name of a message has nothing to point at
   kRecordCut,             // a record runs past the message, or the counts promise more than there is
@@ -86,7 +87,7 @@ struct ScannedMessage {
   bool recursion_desired() const { return (flags & 0x0100U) != 0; }
   bool authentic_data() const { return (flags & 0x0020U) != 0; }
   bool checking_disabled() const { return (flags & 0x0010U) != 0; }
-  Rcode rcode() const { return static_cast<Rcode>((flags & 0xfU) | (edns.extended_rcode << 4U)); }
+  Rcode rcode() const { return static_cast<Rcode>((flags & 0xfU) | (uint32_t{edns.extended_rcode} << 4U)); }
 };
 
 enum class MessageSide : uint8_t { kQuery, kResponse };

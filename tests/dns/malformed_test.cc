@@ -33,6 +33,7 @@ constexpr NamedFault kFaults[] = {
     {ScanFault::kNameTooLong, "kNameTooLong"},
     {ScanFault::kLabelType, "kLabelType"},
     {ScanFault::kPointerForward, "kPointerForward"},
+    {ScanFault::kPointerTarget, "kPointerTarget"},
     {ScanFault::kPointerLimit, "kPointerLimit"},
     {ScanFault::kQuestionCompressed, "kQuestionCompressed"},
     {ScanFault::kRecordCut, "kRecordCut"},

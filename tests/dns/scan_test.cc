@@ -222,13 +222,30 @@ TEST(ScanMessageTest, Q5_PointersPointBackwardBehindTheHeader) {
   EXPECT_EQ(Scan(pointer(0x3FFF)), ScanFault::kPointerForward);
 }
 
-TEST(ScanMessageTest, Q5_APointerIntoTheMiddleOfTypeAndClassIsReadAsTheOctetsThatAreThere) {
-  // Octets 13 to 16 are QTYPE and QCLASS: 00 01 00 01. At 13 stands a root label, at 14 a label of one zero octet.
-  EXPECT_EQ(Scan(WithRecord(Join({{0xC0, 13}, Fixed(rr_type::kA, 4), Octets(4)}))), ScanFault::kNone);
-  // At 16 a label of one octet begins that is the pointer's own first octet, and then the pointer's second: 16 octets.
-  ScannedMessage scan;
-  const Octets octets = WithRecord(Join({{0xC0, 16}, Fixed(rr_type::kA, 4), Octets(4)}));
-  EXPECT_NE(ScanMessage(octets, MessageSide::kQuery, scan), ScanFault::kPointerLimit) << "walks in bounded steps";
+TEST(ScanMessageTest, Q5_PointersLeadToNames) {
+  // Fields that hold names are QNAME, owners and RDATA. The others are rewritten in every reply.
+  const Octets first = Join({{1, 'b', 0xC0, 12}, Fixed(65280, 3), {1, 'c', 0}});
+  const Octets query = MessageBuilder::Query(1, "a.", rr_type::kA).Build();
+  const size_t question_end = query.size();
+  const size_t fixed = question_end + 4;
+  const size_t rdata = fixed + 10;
+  for (size_t target = kHeaderOctets; target < rdata + 3; ++target) {
+    const Octets octets = MessageBuilder::Query(1, "a.", rr_type::kA)
+                              .RawAdditional(Join({first, U16(0xC000U | target), Fixed(rr_type::kA, 4), Octets(4)}))
+                              .Counts(1, 0, 0, 2)
+                              .Build();
+    // "a" and "b" and "c" are no lengths; the zeros behind them are the root.
+    const bool letter = target == 13 || target == question_end + 1 || target == rdata + 1;
+    const bool in_question = target < question_end - 4;
+    const bool in_owner = target >= question_end && target < fixed;
+    // The second octet of a pointer is twelve, a label that runs out of the field.
+    const bool half_pointer = target == question_end + 3;
+    const bool in_name = (in_question || in_owner || target >= rdata) && !half_pointer;
+    EXPECT_EQ(Scan(octets), letter    ? ScanFault::kLabelType
+                            : in_name ? ScanFault::kNone
+                                      : ScanFault::kPointerTarget)
+        << target;
+  }
 }
 
 TEST(ScanMessageTest, Q5_127PointersMakeANameAnd128DoNot) {
