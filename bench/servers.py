@@ -1,0 +1,264 @@
+"""The servers that the benchmark measures: how each is started with one thread, a cache of 64 MiB, the same upstream.
+Each is given what its manual says it needs for this load, and nothing that it does besides is counted against it: no
+validation, no logs, no control channel."""
+
+import dataclasses
+import pathlib
+import re
+import shutil
+import subprocess
+
+AUTH_NAME = "dot.bench.example"
+CACHE_MIB = 64
+# Enough for every name that is asked for again.
+CACHE_ENTRIES = 200_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Upstream:
+    """Answers over DNS-over-TLS as AUTH_NAME, and over plain UDP, at one address and port."""
+
+    address: str
+    port: int
+    ca_file: pathlib.Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Launch:
+    """What to start. `folder` is the process's own."""
+
+    folder: pathlib.Path
+    address: str
+    port: int
+    upstream: Upstream
+    build: pathlib.Path
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.write_text(text)
+        return str(path)
+
+
+class Server:
+    name = ""
+    program = ""
+    version_arguments = ("--version",)
+    package = ""
+    # The others fill their cache over plain UDP, and only that is measured: their misses are not the same work.
+    forwards_over_tls = True
+
+    def find(self, build):
+        """The path of the program, or None."""
+        del build
+        return shutil.which(self.program, path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin")
+
+    def version(self, build):
+        done = subprocess.run(
+            [self.find(build), *self.version_arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+        found = re.search(r"\d+\.\d+(\.\d+)?", done.stdout)
+        return found.group() if found else "?"
+
+    def command(self, launch):
+        raise NotImplementedError
+
+
+class EchoFloor(Server):
+    name = "echo floor"
+    forwards_over_tls = False
+
+    def find(self, build):
+        path = build / "bench" / "bench_echo_floor"
+        return str(path) if path.exists() else None
+
+    def version(self, build):
+        del build
+        return ""
+
+    def command(self, launch):
+        return [self.find(launch.build), f"{launch.address}:{launch.port}"]
+
+
+class Dotward(Server):
+    name = "dotward"
+    version_arguments = ("version",)
+
+    def find(self, build):
+        path = build / "dotward"
+        return str(path) if path.exists() else None
+
+    def command(self, launch):
+        file = launch.write(
+            "dotward.yaml",
+            f"""listen: ["{launch.address}:{launch.port}"]
+workers: 1
+upstreams:
+  - name: bench
+    addresses: [{launch.upstream.address}]
+    port: {launch.upstream.port}
+    auth_name: {AUTH_NAME}
+    ca_file: {launch.upstream.ca_file}
+cache:
+  size: {CACHE_MIB}MiB
+limits:
+  waiting_per_client: 20000
+log:
+  level: warning
+""",
+        )
+        return [self.find(launch.build), "run", "--config", file]
+
+
+class Unbound(Server):
+    name = "unbound"
+    program = "unbound"
+    version_arguments = ("-V",)
+    package = "unbound"
+
+    def command(self, launch):
+        file = launch.write(
+            "unbound.conf",
+            f"""server:
+  interface: {launch.address}@{launch.port}
+  username: ""
+  chroot: ""
+  directory: "{launch.folder}"
+  pidfile: "{launch.folder}/unbound.pid"
+  use-syslog: no
+  verbosity: 0
+  module-config: "iterator"
+  num-threads: 1
+  so-reuseport: no
+  so-rcvbuf: 4m
+  so-sndbuf: 4m
+  msg-cache-size: {CACHE_MIB // 3}m
+  rrset-cache-size: {CACHE_MIB - CACHE_MIB // 3}m
+  outgoing-range: 8192
+  num-queries-per-thread: 4096
+  outgoing-num-tcp: 100
+  do-not-query-localhost: no
+  tls-cert-bundle: "{launch.upstream.ca_file}"
+remote-control:
+  control-enable: no
+forward-zone:
+  name: "."
+  forward-tls-upstream: yes
+  forward-addr: {launch.upstream.address}@{launch.upstream.port}#{AUTH_NAME}
+""",
+        )
+        return [self.find(None), "-d", "-c", file]
+
+
+class Dnsdist(Server):
+    name = "dnsdist"
+    program = "dnsdist"
+    package = "dnsdist"
+
+    def command(self, launch):
+        upstream = launch.upstream
+        file = launch.write(
+            "dnsdist.lua",
+            f"""setLocal("{launch.address}:{launch.port}")
+setSecurityPollSuffix("")
+setMaxTCPClientThreads(1)
+setMaxTCPQueuedConnections(10000)
+server = newServer({{address="{upstream.address}:{upstream.port}", tls="gnutls", subjectName="{AUTH_NAME}",
+  caStore="{upstream.ca_file}", validateCertificates=true, maxInFlight=1000}})
+server:setUp()
+getPool(""):setCache(newPacketCache({CACHE_ENTRIES}))
+""",
+        )
+        return [self.find(None), "--supervised", "--disable-syslog", "-C", file]
+
+
+class KnotResolver(Server):
+    name = "kresd"
+    program = "kresd"
+    package = "knot-resolver"
+
+    def command(self, launch):
+        upstream = launch.upstream
+        file = launch.write(
+            "kresd.conf",
+            f"""log_level('crit')
+net.listen('{launch.address}', {launch.port}, {{ kind = 'dns' }})
+cache.open({CACHE_MIB} * MB, 'lmdb://{launch.folder}')
+trust_anchors.remove('.')
+for _, module in ipairs({{ 'ta_update', 'ta_signal_query', 'priming', 'detect_time_skew', 'detect_time_jump' }}) do
+  modules.unload(module)
+end
+net.tcp_pipeline(10000)
+policy.add(policy.all(policy.TLS_FORWARD({{
+  {{ '{upstream.address}@{upstream.port}', hostname = '{AUTH_NAME}', ca_file = '{upstream.ca_file}' }} }})))
+""",
+        )
+        return [self.find(None), "-n", "-c", file, str(launch.folder)]
+
+
+class Named(Server):
+    name = "named"
+    program = "named"
+    version_arguments = ("-v",)
+    package = "bind9"
+    forwards_over_tls = False
+
+    def command(self, launch):
+        file = launch.write(
+            "named.conf",
+            f"""options {{
+  directory "{launch.folder}";
+  pid-file none;
+  session-keyfile none;
+  listen-on port {launch.port} {{ {launch.address}; }};
+  listen-on-v6 {{ none; }};
+  allow-query {{ any; }};
+  recursion yes;
+  recursive-clients 20000;
+  dnssec-validation no;
+  qname-minimization off;
+  empty-zones-enable no;
+  minimal-responses yes;
+  max-cache-size {CACHE_MIB}m;
+  forward only;
+  forwarders {{ {launch.upstream.address} port {launch.upstream.port}; }};
+}};
+controls {{ }};
+logging {{ category default {{ null; }}; }};
+""",
+        )
+        return [self.find(None), "-f", "-n", "1", "-c", file]
+
+
+class Dnsmasq(Server):
+    name = "dnsmasq"
+    program = "dnsmasq"
+    package = "dnsmasq-base"
+    forwards_over_tls = False
+
+    def command(self, launch):
+        return [
+            self.find(None),
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--pid-file",
+            "--user=root",
+            f"--listen-address={launch.address}",
+            f"--port={launch.port}",
+            "--bind-interfaces",
+            "--no-resolv",
+            "--no-hosts",
+            f"--server={launch.upstream.address}#{launch.upstream.port}",
+            "--cache-size=20000",
+            "--dns-forward-max=10000",
+            "--log-facility=-",
+        ]
+
+
+FLOOR = EchoFloor()
+DOTWARD = Dotward()
+PEERS = (Unbound(), Dnsdist(), KnotResolver(), Named(), Dnsmasq())
