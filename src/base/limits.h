@@ -31,6 +31,18 @@ struct Limits {
   // insert holds its shard for long.
   static constexpr size_t kCacheExpiredPerInsert = 2;
 
+  // --- net ---
+  // Certificate chains of public resolvers are 3–5 KiB. All messages of one handshake count together.
+  static constexpr size_t kTlsHandshakeOctetsMax = size_t{64} << 10;
+  static constexpr size_t kTlsChainCertificatesMax = 10;
+  static constexpr size_t kTlsKeyBitsMax = 8192;  // larger RSA keys make a signature check a burden
+  // Records in a row that carry no data: tickets, key updates, warnings, empty ones.
+  static constexpr size_t kTlsIdleRecordsMax = 64;
+  // Reads that found octets without waiting, before the loop's other work gets its turn.
+  static constexpr size_t kTlsReadsPerTurn = 64;
+  // Encrypted octets that are gathered for one system call.
+  static constexpr size_t kTlsWriteBatchOctets = size_t{64} << 10;
+
   // --- server ---
   static constexpr size_t kUdpBatch = 64;             // datagrams one system call reads or writes
   static constexpr size_t kUdpQueryOctetsMax = 4096;  // a longer datagram is cut by the kernel and dropped

@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/deadline.h"
 #include "base/ip_address.h"
@@ -82,7 +83,7 @@ class TlsStream {
   // be empty, and must live until the task has ended.
   Task<absl::StatusOr<size_t>> Read(std::span<uint8_t> buffer);
 
-  // True where Read would return octets without waiting for the network.
+  // True where a Read has left octets of its record behind, so that the next one will not wait.
   bool HasBufferedOctets() const;
 
   // Writes all of `octets`, as one TLS record for each 16,384 of them, so what is ready together should be written
@@ -102,12 +103,16 @@ class TlsStream {
   std::string cipher_suite() const;      // as GnuTLS names it
   std::string alpn() const;              // "dot", or empty where none was agreed on
 
-  // The newest ticket that the server has given, which may be none: under TLS 1.3 tickets come after the handshake, so
-  // ask when the connection has been used, at the latest before Close(). Each ticket is given once.
+  // The newest ticket that the server has given, which may be none: under TLS 1.3 tickets come after the handshake and
+  // are noticed by Read, so ask when the connection has been used; after Close() will do. Each ticket is given once.
   TlsSessionTicket TakeSessionTicket();
 
  private:
   explicit TlsStream(std::shared_ptr<TlsSession> session);
+  static std::vector<uint8_t> UsableTicket(const TlsClientOptions& options);
+  static Task<absl::StatusOr<std::unique_ptr<TlsStream>>> SetUp(std::shared_ptr<TlsSession> session,
+                                                                absl::Status started, Deadline deadline,
+                                                                TlsCanceller* canceller);
 
   // Shared with the tasks that wait, so that they can end after the stream has.
   std::shared_ptr<TlsSession> session_;

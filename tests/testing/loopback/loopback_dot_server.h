@@ -55,7 +55,7 @@ enum class LoopbackAccept : uint8_t {
   kServe,
   kStall,        // accepted, then nothing is read or written
   kGarbage,      // octets that are not TLS, then silence
-  kCloseAtOnce,  // FIN before a handshake
+  kCloseAtOnce,  // closed before a handshake
   kCloseMidway,  // FIN when the first octets of the handshake have come
 };
 
@@ -83,7 +83,7 @@ class LoopbackDotServer {
     uint64_t failed_handshakes = 0;
     uint64_t closed_connections = 0;  // by either side, failed handshakes included
     uint64_t application_octets = 0;  // that came through TLS
-    // Octets that came over TCP, behind a handshake that failed: nobody may send DNS in the clear instead.
+    // Octets that came behind a failed handshake and are no TLS records: nobody may send DNS in the clear instead.
     uint64_t octets_after_failure = 0;
     uint64_t records = 0;  // TLS records with application data: several queries may have come in one
     uint64_t queries = 0;  // frames
@@ -122,8 +122,8 @@ class LoopbackDotServer {
   Counters counters() const;
   // In order of arrival.
   std::vector<LoopbackQuery> queries() const;
-  // Waits until `condition` holds, looking again whenever a counter has changed. False after `patience`, which is a
-  // guard against tests that hang and no part of any claim.
+  // Waits until `condition` holds, which must not call the server, looking again whenever a counter has changed. False
+  // after `patience`, which is a guard against tests that hang and no part of any claim.
   bool WaitUntil(const std::function<bool(const Counters&)>& condition,
                  std::chrono::milliseconds patience = std::chrono::seconds(20)) const;
   bool WaitForQueries(uint64_t count) const;

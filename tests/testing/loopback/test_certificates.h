@@ -30,7 +30,9 @@ struct CertificateSpec {
   std::string common_name = "a test server";                 // never what a client looks for
   std::chrono::seconds valid_from = -std::chrono::hours(1);  // both counted from now
   std::chrono::seconds valid_until = std::chrono::hours(24);
-  size_t padding_octets = 0;  // an extension of this size, to make the certificate large
+  std::string purpose = "1.3.6.1.5.5.7.3.1";  // id-kp-serverAuth
+  size_t intermediates = 0;                   // CAs between the authority and the server, all of them presented
+  size_t padding_octets = 0;                  // an extension of this size, to make the certificate large
 };
 // Certificates with one thing wrong.
 CertificateSpec ExpiredCertificate();

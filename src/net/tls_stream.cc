@@ -1,0 +1,669 @@
+#include "net/tls_stream.h"
+
+#include <fcntl.h>
+#include <gnutls/gnutls.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <asio/posix/basic_stream_descriptor.hpp>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/await.h"
+#include "base/ip_address.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "net/descriptor.h"
+#include "net/socket_address.h"
+#include "net/tls_verify.h"
+
+namespace dotward {
+namespace {
+
+constexpr std::string_view kAlpnDot = "dot";  // RFC 7858, IANA's registry of ALPN protocols
+constexpr size_t kRecordPayloadOctets = 16'384;
+// Most DNS answers with their record header fit; what is longer goes straight to GnuTLS's own buffer.
+constexpr size_t kReadAheadOctets = 4096;
+
+enum class TlsRole : uint8_t { kClient, kServer };
+
+// What the operator can do about a network error, where there is something to say.
+std::string_view HintFor(int error) {
+  switch (error) {
+    case ECONNREFUSED:
+      return " (nothing listens there: check address and port)";
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EADDRNOTAVAIL:
+      return " (there is no route: is the network up, and does it have this address family?)";
+    case EACCES:
+    case EPERM:
+      return " (a local firewall or sandbox forbids it)";
+    default:
+      return "";
+  }
+}
+
+std::string_view HintForTlsError(int code) {
+  switch (code) {
+    case GNUTLS_E_UNEXPECTED_PACKET:
+    case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
+    case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
+    case GNUTLS_E_RECORD_OVERFLOW:
+      return " (does this port speak DNS-over-TLS?)";
+    case GNUTLS_E_UNKNOWN_CIPHER_SUITE:
+    case GNUTLS_E_NO_CIPHER_SUITES:
+    case GNUTLS_E_UNWANTED_ALGORITHM:
+      return " (TLS 1.2 with ECDHE and an AEAD cipher is the least that is accepted)";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+// The session itself. GnuTLS never sees the descriptor: it pulls from and pushes to memory here. So a key update or an
+// alert that falls between the parts of a half-sent record cannot mix with it, and nothing GnuTLS does can block or
+// reach a descriptor that was closed and given to somebody else. One loop's thread.
+class TlsSession : public std::enable_shared_from_this<TlsSession> {
+ public:
+  TlsSession(asio::io_context& loop, TlsRole role) : role_(role), executor_(loop.get_executor()), descriptor_(loop) {}
+  ~TlsSession() {
+    Close();
+    if (session_ != nullptr) gnutls_deinit(session_);
+  }
+  TlsSession(const TlsSession&) = delete;
+  TlsSession& operator=(const TlsSession&) = delete;
+
+  // --- setting up ---
+  absl::Status StartClient(TlsClientOptions options, const std::vector<uint8_t>& ticket);
+  absl::Status StartServer(int descriptor, std::shared_ptr<const TlsServerCredentials> credentials);
+  void CloseAt(SteadyTime time);
+  void StopDeadline() { deadline_.reset(); }
+  // Connects where it is the client's side, and makes the handshake.
+  static Task<absl::Status> SetUp(std::shared_ptr<TlsSession> self);
+  // Why a closed session was closed: cancelled or out of time.
+  absl::Status ClosedError() const;
+
+  // --- in use ---
+  static Task<absl::StatusOr<size_t>> Read(std::shared_ptr<TlsSession> self, std::span<uint8_t> buffer);
+  static Task<absl::Status> Write(std::shared_ptr<TlsSession> self, std::span<const uint8_t> octets);
+  void Close();
+
+  bool closed() const { return closed_; }
+  const Endpoint& peer() const { return peer_; }
+  bool resumed() const { return gnutls_session_is_resumed(session_) != 0; }
+  size_t buffered_octets() const { return closed_ ? 0 : gnutls_record_check_pending(session_); }
+  std::string protocol_version() const { return gnutls_protocol_get_name(gnutls_protocol_get_version(session_)); }
+  std::string cipher_suite() const {
+    const char* const name = gnutls_ciphersuite_get(session_);
+    return name == nullptr ? "" : name;
+  }
+  std::string alpn() const;
+
+  // For the ticket, which says for whom it is.
+  const std::string& auth_name() const { return auth_name_; }
+  const std::shared_ptr<const TlsClientCredentials>& client_credentials() const { return client_credentials_; }
+  std::vector<uint8_t> TakeTicketData();
+
+ private:
+  enum class Phase : uint8_t { kConnect, kHandshake, kCertificate, kEstablished };
+
+  absl::Status StartSession(unsigned flags, gnutls_priority_t priorities,
+                            gnutls_certificate_credentials_t certificates);
+  // Owns `descriptor` from here on, on failure too.
+  absl::Status Open(int descriptor);
+
+  static Task<absl::Status> Connect(std::shared_ptr<TlsSession> self);
+  static Task<absl::Status> Handshake(std::shared_ptr<TlsSession> self);
+
+  absl::Status Error(absl::StatusCode code, std::string_view text) const;
+  absl::Status NetworkError(int error) const;
+  absl::Status TlsError(int code) const;
+
+  // Waits for the descriptor; false once the session has been closed.
+  static Task<bool> Wait(std::shared_ptr<TlsSession> self, asio::posix::descriptor_base::wait_type direction);
+  // Sends what it can without waiting: 0, EAGAIN where something is left, or what failed.
+  int SendOutput();
+  static Task<absl::Status> FlushOutput(std::shared_ptr<TlsSession> self);
+  absl::Status FailHandshake(int code);
+  absl::Status CheckIdentity();
+
+  // GnuTLS calls these.
+  static ssize_t PushCallback(gnutls_transport_ptr_t self, const void* data, size_t size);
+  static ssize_t PullCallback(gnutls_transport_ptr_t self, void* data, size_t size);
+  static int PullTimeoutCallback(gnutls_transport_ptr_t self, unsigned milliseconds);
+  static int VerifyCallback(gnutls_session_t session);
+  static int HandshakeMessageCallback(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                                      const gnutls_datum_t* message);
+  ssize_t Pull(std::span<uint8_t> buffer);
+  ssize_t Receive(std::span<uint8_t> buffer);
+  int CheckHandshakeMessage(unsigned type, std::span<const uint8_t> message);
+
+  struct OnDeadline {
+    std::weak_ptr<TlsSession> session;
+    void operator()(const asio::error_code& error) const;
+  };
+
+  const TlsRole role_;
+  const Executor executor_;
+  asio::posix::basic_stream_descriptor<Executor> descriptor_;
+  std::optional<SteadyTimer> deadline_;  // until the handshake is over
+  gnutls_session_t session_ = nullptr;
+
+  Endpoint peer_;
+  std::string auth_name_;
+  std::shared_ptr<const TlsClientCredentials> client_credentials_;
+  std::shared_ptr<const TlsServerCredentials> server_credentials_;
+
+  Phase phase_ = Phase::kConnect;
+  bool closed_ = false;
+  bool timed_out_ = false;
+  bool broken_ = false;            // a write has failed: no close_notify any more
+  bool identity_checked_ = false;  // by VerifyCallback, in this handshake
+  std::string fault_;              // what a callback has found, in words
+  absl::StatusCode fault_code_ = absl::StatusCode::kUnavailable;
+  size_t handshake_octets_ = 0;  // received
+  bool ticket_waits_ = false;    // there is a ticket that nobody has taken
+
+  // Input: what came in one system call and GnuTLS has not asked for yet.
+  std::array<uint8_t, kReadAheadOctets> input_;
+  size_t input_begin_ = 0;
+  size_t input_end_ = 0;
+  bool drained_ = false;  // the last receive got less than it asked for, so the next would get nothing
+  bool starved_ = false;  // GnuTLS has asked for more than there was
+  int receive_error_ = 0;
+  size_t reads_without_wait_ = 0;
+
+  // Output: encrypted octets that the socket has not taken yet, from output_begin_.
+  std::vector<uint8_t> output_;
+  size_t output_begin_ = 0;
+  bool writing_ = false;  // a Write is under way and will flush
+};
+
+// --- errors ---
+
+absl::Status TlsSession::Error(absl::StatusCode code, std::string_view text) const {
+  constexpr std::string_view kPhases[] = {"connect", "handshake", "certificate", "stream"};
+  return {code, StrCat(peer_.ToString(), ": ", kPhases[static_cast<size_t>(phase_)], ": ", text)};
+}
+
+absl::Status TlsSession::ClosedError() const {
+  if (!timed_out_) return Error(absl::StatusCode::kCancelled, "closed");
+  return Error(absl::StatusCode::kDeadlineExceeded,
+               phase_ == Phase::kConnect ? "no answer in time (is the address right, does a firewall drop the port?)"
+                                         : "not finished in time");
+}
+
+absl::Status TlsSession::NetworkError(int error) const {
+  return Error(absl::StatusCode::kUnavailable, StrCat(std::strerror(error), HintFor(error)));
+}
+
+absl::Status TlsSession::TlsError(int code) const {
+  if (!fault_.empty()) return Error(fault_code_, fault_);
+  if (code == GNUTLS_E_PREMATURE_TERMINATION) return Error(absl::StatusCode::kUnavailable, "closed by the peer");
+  if (code == GNUTLS_E_PULL_ERROR && receive_error_ != 0) return NetworkError(receive_error_);
+  if (code == GNUTLS_E_FATAL_ALERT_RECEIVED) {
+    const char* const name = gnutls_alert_get_name(gnutls_alert_get(session_));
+    return Error(absl::StatusCode::kUnavailable, StrCat("the peer sent the alert ", name == nullptr ? "?" : name));
+  }
+  return Error(absl::StatusCode::kUnavailable, StrCat(gnutls_strerror(code), HintForTlsError(code)));
+}
+
+// --- what GnuTLS calls ---
+
+ssize_t TlsSession::PushCallback(gnutls_transport_ptr_t self, const void* data, size_t size) {
+  std::vector<uint8_t>& output = static_cast<TlsSession*>(self)->output_;
+  const uint8_t* const octets = static_cast<const uint8_t*>(data);
+  output.insert(output.end(), octets, octets + size);
+  return static_cast<ssize_t>(size);
+}
+
+ssize_t TlsSession::PullCallback(gnutls_transport_ptr_t self, void* data, size_t size) {
+  TlsSession* const session = static_cast<TlsSession*>(self);
+  const ssize_t pulled = session->Pull({static_cast<uint8_t*>(data), size});
+  if (pulled < 0) gnutls_transport_set_errno(session->session_, session->receive_error_);
+  return pulled;
+}
+
+// Nothing here waits inside GnuTLS.
+int TlsSession::PullTimeoutCallback(gnutls_transport_ptr_t /*self*/, unsigned /*milliseconds*/) { return 0; }
+
+ssize_t TlsSession::Receive(std::span<uint8_t> buffer) {
+  ssize_t received = -1;
+  do {
+    received = recv(descriptor_.native_handle(), buffer.data(), buffer.size(), 0);
+  } while (received < 0 && errno == EINTR);
+  receive_error_ = received < 0 ? errno : 0;
+  drained_ = received >= 0 && static_cast<size_t>(received) < buffer.size();
+  return received;
+}
+
+ssize_t TlsSession::Pull(std::span<uint8_t> buffer) {
+  if (closed_) {
+    receive_error_ = EBADF;
+    return -1;
+  }
+  if (input_begin_ == input_end_) {
+    // After a short receive the socket is empty, unless something came since; then the wait ends at once.
+    ssize_t received = -1;
+    receive_error_ = EAGAIN;
+    if (!drained_) received = Receive(buffer.size() >= input_.size() ? buffer : std::span<uint8_t>(input_));
+    if (received < 0 && receive_error_ == EAGAIN) starved_ = true;
+    if (received <= 0 || buffer.size() >= input_.size()) return received;
+    input_begin_ = 0;
+    input_end_ = static_cast<size_t>(received);
+  }
+  const size_t taken = std::min(buffer.size(), input_end_ - input_begin_);
+  std::memcpy(buffer.data(), &input_[input_begin_], taken);
+  input_begin_ += taken;
+  return static_cast<ssize_t>(taken);
+}
+
+int TlsSession::VerifyCallback(gnutls_session_t session) {
+  TlsSession* const self = static_cast<TlsSession*>(gnutls_session_get_ptr(session));
+  std::optional<std::string> fault = FindCertificateFault(session, *self->client_credentials_, self->auth_name_);
+  if (fault) {
+    self->phase_ = Phase::kCertificate;
+    self->fault_ = *std::move(fault);
+    self->fault_code_ = absl::StatusCode::kUnauthenticated;
+    return -1;
+  }
+  self->identity_checked_ = true;
+  return 0;
+}
+
+int TlsSession::HandshakeMessageCallback(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                                         const gnutls_datum_t* message) {
+  TlsSession* const self = static_cast<TlsSession*>(gnutls_session_get_ptr(session));
+  if (incoming == 0) return 0;
+  if (when == GNUTLS_HOOK_POST) {
+    if (type == GNUTLS_HANDSHAKE_NEW_SESSION_TICKET) self->ticket_waits_ = true;
+    return 0;
+  }
+  return self->CheckHandshakeMessage(type, {message->data, message->size});
+}
+
+int TlsSession::CheckHandshakeMessage(unsigned type, std::span<const uint8_t> message) {
+  if (phase_ != Phase::kEstablished) {
+    handshake_octets_ += message.size();
+    if (handshake_octets_ > Limits::kTlsHandshakeOctetsMax) {
+      fault_ = StrCat("the peer's handshake is longer than ", Limits::kTlsHandshakeOctetsMax, " octets");
+      return GNUTLS_E_HANDSHAKE_TOO_LARGE;
+    }
+  }
+  if (role_ == TlsRole::kClient &&
+      (type == GNUTLS_HANDSHAKE_SERVER_HELLO || type == GNUTLS_HANDSHAKE_ENCRYPTED_EXTENSIONS)) {
+    const std::optional<std::string> chosen = FindChosenAlpn(message, type == GNUTLS_HANDSHAKE_ENCRYPTED_EXTENSIONS);
+    if (chosen && *chosen != kAlpnDot) {
+      fault_ = StrCat("the server speaks \"", Printable(*chosen), "\" on this port, not DNS-over-TLS (ALPN)");
+      return GNUTLS_E_NO_APPLICATION_PROTOCOL;
+    }
+  }
+  return 0;
+}
+
+// --- setting up ---
+
+absl::Status TlsSession::StartSession(unsigned flags, gnutls_priority_t priorities,
+                                      gnutls_certificate_credentials_t certificates) {
+  int code = gnutls_init(&session_, flags | GNUTLS_NONBLOCK);
+  if (code < 0) return TlsError(code);
+  gnutls_session_set_ptr(session_, this);
+  gnutls_transport_set_ptr(session_, this);
+  gnutls_transport_set_push_function(session_, PushCallback);
+  gnutls_transport_set_pull_function(session_, PullCallback);
+  gnutls_transport_set_pull_timeout_function(session_, PullTimeoutCallback);
+  gnutls_handshake_set_max_packet_length(session_, Limits::kTlsHandshakeOctetsMax);
+  gnutls_handshake_set_hook_function(session_, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, HandshakeMessageCallback);
+  std::string protocol(kAlpnDot);
+  const gnutls_datum_t alpn{reinterpret_cast<unsigned char*>(protocol.data()), static_cast<unsigned>(protocol.size())};
+  code = gnutls_priority_set(session_, priorities);
+  if (code >= 0) code = gnutls_credentials_set(session_, GNUTLS_CRD_CERTIFICATE, certificates);
+  if (code >= 0) code = gnutls_alpn_set_protocols(session_, &alpn, 1, 0);
+  return code >= 0 ? absl::OkStatus() : TlsError(code);
+}
+
+absl::Status TlsSession::Open(int descriptor) {
+  asio::error_code error;
+  descriptor_.assign(descriptor, error);
+  if (error) {
+    close(descriptor);
+    return NetworkError(error.value());
+  }
+  const int on = 1;
+  // Small messages, each of which somebody waits for: never hold one back (RFC 7766 leaves it to us).
+  setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return absl::OkStatus();
+}
+
+absl::Status TlsSession::StartClient(TlsClientOptions options, const std::vector<uint8_t>& ticket) {
+  peer_ = options.peer;
+  auth_name_ = std::move(options.auth_name);
+  client_credentials_ = std::move(options.credentials);
+  if (client_credentials_ == nullptr) return Error(absl::StatusCode::kInvalidArgument, "no credentials were given");
+  if (auth_name_.empty()) {
+    return Error(absl::StatusCode::kInvalidArgument, "without an authentication name there is nothing to check");
+  }
+  RETURN_IF_ERROR(StartSession(GNUTLS_CLIENT, client_credentials_->priorities(), client_credentials_->certificates()));
+  gnutls_session_set_verify_function(session_, VerifyCallback);
+  // RFC 6066 §3: literal addresses are not allowed in SNI.
+  if (!IpAddress::Parse(auth_name_).ok()) {
+    const int code = gnutls_server_name_set(session_, GNUTLS_NAME_DNS, auth_name_.data(), auth_name_.size());
+    if (code < 0) {
+      return Error(absl::StatusCode::kInvalidArgument,
+                   StrCat("\"", Printable(auth_name_), "\" cannot be a server's name: ", gnutls_strerror(code)));
+    }
+  }
+  // A ticket that GnuTLS cannot use means a full handshake, nothing worse.
+  if (!ticket.empty()) gnutls_session_set_data(session_, ticket.data(), ticket.size());
+  return absl::OkStatus();
+}
+
+absl::Status TlsSession::StartServer(int descriptor, std::shared_ptr<const TlsServerCredentials> credentials) {
+  Descriptor owned(descriptor);
+  SocketAddress address;
+  socklen_t size = SocketAddress::kCapacity;
+  if (getpeername(descriptor, address.Receive(), &size) == 0) peer_ = address.ToEndpoint();
+  const int flags = fcntl(descriptor, F_GETFL);
+  if (flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0) return NetworkError(errno);
+  server_credentials_ = std::move(credentials);
+  RETURN_IF_ERROR(StartSession(GNUTLS_SERVER, server_credentials_->priorities(), server_credentials_->certificates()));
+  std::vector<uint8_t> key = server_credentials_->ticket_key();
+  const gnutls_datum_t ticket_key{key.data(), static_cast<unsigned>(key.size())};
+  if (const int code = gnutls_session_ticket_enable_server(session_, &ticket_key); code < 0) return TlsError(code);
+  return Open(owned.Release());
+}
+
+void TlsSession::CloseAt(SteadyTime time) {
+  deadline_.emplace(executor_, time);
+  deadline_->async_wait(OnDeadline{weak_from_this()});
+}
+
+void TlsSession::OnDeadline::operator()(const asio::error_code& error) const {
+  const std::shared_ptr<TlsSession> alive = session.lock();
+  // The handshake may have ended after the timer did and before this call.
+  if (error || alive == nullptr || !alive->deadline_ || alive->closed_) return;
+  alive->timed_out_ = true;
+  alive->Close();
+}
+
+Task<bool> TlsSession::Wait(std::shared_ptr<TlsSession> self, asio::posix::descriptor_base::wait_type direction) {
+  // Asio arms its edge trigger anew with each wait, so what is ready already ends the wait at once.
+  // An error shows in the call that follows.
+  co_await self->descriptor_.async_wait(direction, kAwait);
+  if (direction == asio::posix::descriptor_base::wait_read) {
+    self->drained_ = false;
+    self->reads_without_wait_ = 0;
+  }
+  co_return !self->closed_;
+}
+
+Task<absl::Status> TlsSession::Connect(std::shared_ptr<TlsSession> self) {
+  const SocketAddress address(self->peer_);
+  const int descriptor = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) co_return self->NetworkError(errno);
+  CO_RETURN_IF_ERROR(self->Open(descriptor));
+  if (connect(descriptor, address.data(), address.size()) == 0) co_return absl::OkStatus();
+  if (errno != EINPROGRESS && errno != EINTR) co_return self->NetworkError(errno);
+  const bool open = co_await Wait(self, asio::posix::descriptor_base::wait_write);
+  if (!open) co_return self->ClosedError();
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  if (error != 0) co_return self->NetworkError(error);
+  co_return absl::OkStatus();
+}
+
+absl::Status TlsSession::FailHandshake(int code) {
+  // The peer's operator shall see why as well. An alert is not data, and nothing waits for it.
+  gnutls_alert_send_appropriate(session_, code);
+  SendOutput();
+  return TlsError(code);
+}
+
+Task<absl::Status> TlsSession::Handshake(std::shared_ptr<TlsSession> self) {
+  self->phase_ = Phase::kHandshake;
+  for (size_t idle = 0; idle < Limits::kTlsIdleRecordsMax;) {
+    self->starved_ = false;
+    const int code = gnutls_handshake(self->session_);
+    if (code < 0 && gnutls_error_is_fatal(code) != 0) co_return self->FailHandshake(code);
+    const absl::Status flushed = co_await FlushOutput(self);
+    if (!flushed.ok()) co_return flushed;
+    if (code == GNUTLS_E_SUCCESS) co_return self->CheckIdentity();
+    if (!self->starved_) {
+      ++idle;  // a warning, an empty record: something came, and it was no progress
+      continue;
+    }
+    const bool open = co_await Wait(self, asio::posix::descriptor_base::wait_read);
+    if (!open) co_return self->ClosedError();
+  }
+  co_return self->Error(absl::StatusCode::kUnavailable, "the peer sends records that do not move the handshake on");
+}
+
+absl::Status TlsSession::CheckIdentity() {
+  if (role_ == TlsRole::kServer) return absl::OkStatus();
+  // A resumed handshake shows no certificate. The one of the session that it resumes is still at hand, and is checked
+  // again: since then it may have expired, or the CA store may have changed.
+  if (resumed() && !identity_checked_ && VerifyCallback(session_) != 0) {
+    return FailHandshake(GNUTLS_E_CERTIFICATE_ERROR);
+  }
+  if (!identity_checked_) return Error(absl::StatusCode::kUnauthenticated, "the peer has not shown who it is");
+  // Under TLS 1.3 tickets come later.
+  ticket_waits_ = gnutls_protocol_get_version(session_) == GNUTLS_TLS1_2;
+  return absl::OkStatus();
+}
+
+Task<absl::Status> TlsSession::SetUp(std::shared_ptr<TlsSession> self) {
+  if (self->closed_) co_return self->ClosedError();
+  if (self->role_ == TlsRole::kClient) {
+    const absl::Status connected = co_await Connect(self);
+    if (!connected.ok()) co_return connected;
+  }
+  const absl::Status done = co_await Handshake(self);
+  if (!done.ok()) co_return done;
+  if (self->closed_) co_return self->ClosedError();
+  self->phase_ = Phase::kEstablished;
+  co_return absl::OkStatus();
+}
+
+// --- in use ---
+
+int TlsSession::SendOutput() {
+  while (output_begin_ < output_.size()) {
+    const ssize_t sent =
+        send(descriptor_.native_handle(), &output_[output_begin_], output_.size() - output_begin_, MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    output_begin_ += static_cast<size_t>(sent);
+  }
+  output_begin_ = 0;
+  output_.clear();
+  if (output_.capacity() > 2 * kRecordPayloadOctets) output_.shrink_to_fit();
+  return 0;
+}
+
+Task<absl::Status> TlsSession::FlushOutput(std::shared_ptr<TlsSession> self) {
+  while (true) {
+    if (self->closed_) co_return self->ClosedError();
+    const int error = self->SendOutput();
+    if (error == 0) co_return absl::OkStatus();
+    if (error != EAGAIN) co_return self->NetworkError(error);
+    co_await Wait(self, asio::posix::descriptor_base::wait_write);
+  }
+}
+
+Task<absl::StatusOr<size_t>> TlsSession::Read(std::shared_ptr<TlsSession> self, std::span<uint8_t> buffer) {
+  for (size_t idle = 0; idle < Limits::kTlsIdleRecordsMax;) {
+    if (self->closed_) co_return self->ClosedError();
+    if (self->reads_without_wait_ >= Limits::kTlsReadsPerTurn) {
+      self->reads_without_wait_ = 0;
+      co_await asio::post(self->executor_, kAwait);
+      continue;
+    }
+    self->starved_ = false;
+    const ssize_t code = gnutls_record_recv(self->session_, buffer.data(), buffer.size());
+    if (code > 0) {
+      ++self->reads_without_wait_;
+      co_return static_cast<size_t>(code);
+    }
+    // RFC 7858 §3.4 lets a server just close; a message that was cut by it shows in its framing.
+    if (code == 0 || code == GNUTLS_E_PREMATURE_TERMINATION) co_return size_t{0};
+    if (code == GNUTLS_E_REHANDSHAKE && self->role_ == TlsRole::kClient) {
+      // RFC 5246 §7.4.1.1 lets a client refuse. Whoever was authenticated stays who it is.
+      gnutls_alert_send(self->session_, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
+    } else if (code == GNUTLS_E_REHANDSHAKE) {
+      gnutls_alert_send(self->session_, GNUTLS_AL_FATAL, GNUTLS_A_NO_RENEGOTIATION);
+      self->fault_ = "the client asked for renegotiation, which is refused";
+    }
+    // A writer that waits for the socket takes this along.
+    if (!self->output_.empty() && !self->writing_) self->SendOutput();
+    if (!self->fault_.empty() || gnutls_error_is_fatal(static_cast<int>(code)) != 0) {
+      co_return self->TlsError(static_cast<int>(code));
+    }
+    if (!self->starved_) {
+      ++idle;
+      continue;
+    }
+    const bool open = co_await Wait(self, asio::posix::descriptor_base::wait_read);
+    if (!open) co_return self->ClosedError();
+  }
+  co_return self->Error(absl::StatusCode::kUnavailable, "the peer sends record after record without data");
+}
+
+Task<absl::Status> TlsSession::Write(std::shared_ptr<TlsSession> self, std::span<const uint8_t> octets) {
+  if (self->closed_) co_return self->ClosedError();
+  self->writing_ = true;
+  absl::Status status;
+  while (status.ok() && !octets.empty()) {
+    const ssize_t code =
+        gnutls_record_send(self->session_, octets.data(), std::min(octets.size(), kRecordPayloadOctets));
+    // Pushing to memory never fails and never waits, so every error here is the session's own.
+    if (code < 0) {
+      status = self->TlsError(static_cast<int>(code));
+      break;
+    }
+    octets = octets.subspan(static_cast<size_t>(code));
+    if (octets.empty() || self->output_.size() >= Limits::kTlsWriteBatchOctets) status = co_await FlushOutput(self);
+  }
+  self->writing_ = false;
+  if (!status.ok()) self->broken_ = true;
+  co_return status;
+}
+
+void TlsSession::Close() {
+  if (closed_) return;
+  if (descriptor_.is_open()) {
+    if (phase_ == Phase::kEstablished && !broken_) gnutls_bye(session_, GNUTLS_SHUT_WR);
+    SendOutput();
+  }
+  closed_ = true;
+  deadline_.reset();
+  asio::error_code ignored;
+  descriptor_.close(ignored);
+}
+
+std::string TlsSession::alpn() const {
+  gnutls_datum_t protocol{};
+  if (gnutls_alpn_get_selected_protocol(session_, &protocol) < 0) return "";
+  return {reinterpret_cast<const char*>(protocol.data), protocol.size};
+}
+
+std::vector<uint8_t> TlsSession::TakeTicketData() {
+  if (!std::exchange(ticket_waits_, false)) return {};
+  gnutls_datum_t data{};
+  if (gnutls_session_get_data2(session_, &data) < 0) return {};
+  std::vector<uint8_t> ticket(data.data, data.data + data.size);
+  gnutls_memset(data.data, 0, data.size);
+  gnutls_free(data.data);
+  return ticket;
+}
+
+// --- TlsCanceller, TlsStream ---
+
+void TlsCanceller::Cancel() {
+  cancelled_ = true;
+  if (const std::shared_ptr<TlsSession> session = session_.lock()) session->Close();
+}
+
+TlsStream::TlsStream(std::shared_ptr<TlsSession> session) : session_(std::move(session)) {}
+
+TlsStream::~TlsStream() { session_->Close(); }
+
+std::vector<uint8_t> TlsStream::UsableTicket(const TlsClientOptions& options) {
+  const TlsSessionTicket& ticket = options.session_ticket;
+  const bool same = !ticket.empty() && ticket.peer_ == options.peer && ticket.auth_name_ == options.auth_name &&
+                    ticket.credentials_.lock() == options.credentials;
+  return same ? ticket.data_ : std::vector<uint8_t>();
+}
+
+Task<absl::StatusOr<std::unique_ptr<TlsStream>>> TlsStream::SetUp(std::shared_ptr<TlsSession> session,
+                                                                  absl::Status started, Deadline deadline,
+                                                                  TlsCanceller* canceller) {
+  if (!started.ok()) co_return started;
+  session->CloseAt(deadline.at());
+  if (canceller != nullptr) {
+    canceller->session_ = session;
+    if (canceller->cancelled_) session->Close();
+  }
+  const absl::Status done = co_await TlsSession::SetUp(session);
+  if (canceller != nullptr) canceller->session_.reset();
+  session->StopDeadline();
+  if (!done.ok()) {
+    session->Close();
+    co_return done;
+  }
+  co_return std::unique_ptr<TlsStream>(new TlsStream(std::move(session)));
+}
+
+Task<absl::StatusOr<std::unique_ptr<TlsStream>>> TlsStream::Connect(asio::io_context& loop, TlsClientOptions options,
+                                                                    Deadline deadline) {
+  TlsCanceller* const canceller = options.canceller;
+  if (options.auth_name.ends_with('.')) options.auth_name.pop_back();
+  const std::vector<uint8_t> ticket = UsableTicket(options);
+  auto session = std::make_shared<TlsSession>(loop, TlsRole::kClient);
+  absl::Status started = session->StartClient(std::move(options), ticket);
+  auto connected = co_await SetUp(std::move(session), std::move(started), deadline, canceller);
+  co_return connected;
+}
+
+Task<absl::StatusOr<std::unique_ptr<TlsStream>>> TlsStream::Accept(
+    asio::io_context& loop, int descriptor, std::shared_ptr<const TlsServerCredentials> credentials, Deadline deadline,
+    TlsCanceller* canceller) {
+  auto session = std::make_shared<TlsSession>(loop, TlsRole::kServer);
+  absl::Status started = session->StartServer(descriptor, std::move(credentials));
+  auto accepted = co_await SetUp(std::move(session), std::move(started), deadline, canceller);
+  co_return accepted;
+}
+
+Task<absl::StatusOr<size_t>> TlsStream::Read(std::span<uint8_t> buffer) { return TlsSession::Read(session_, buffer); }
+bool TlsStream::HasBufferedOctets() const { return session_->buffered_octets() != 0; }
+Task<absl::Status> TlsStream::Write(std::span<const uint8_t> octets) { return TlsSession::Write(session_, octets); }
+void TlsStream::Close() { session_->Close(); }
+bool TlsStream::closed() const { return session_->closed(); }
+const Endpoint& TlsStream::peer() const { return session_->peer(); }
+bool TlsStream::resumed() const { return session_->resumed(); }
+std::string TlsStream::protocol_version() const { return session_->protocol_version(); }
+std::string TlsStream::cipher_suite() const { return session_->cipher_suite(); }
+std::string TlsStream::alpn() const { return session_->alpn(); }
+
+TlsSessionTicket TlsStream::TakeSessionTicket() {
+  TlsSessionTicket ticket;
+  ticket.data_ = session_->TakeTicketData();
+  ticket.peer_ = session_->peer();
+  ticket.auth_name_ = session_->auth_name();
+  ticket.credentials_ = session_->client_credentials();
+  return ticket;
+}
+
+}  // namespace dotward

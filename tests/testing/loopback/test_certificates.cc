@@ -1,0 +1,191 @@
+#include "testing/loopback/test_certificates.h"
+
+#include <arpa/inet.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <type_traits>
+#include <utility>
+
+namespace dotward {
+namespace {
+
+using std::chrono::hours;
+
+[[noreturn]] void Fail(const char* what, int code) {
+  std::fprintf(stderr, "cannot make a test certificate: %s: %s\n", what, gnutls_strerror(code));
+  std::abort();
+}
+void Check(const char* what, int code) {
+  if (code < 0) Fail(what, code);
+}
+
+struct FreeCertificate {
+  void operator()(gnutls_x509_crt_t certificate) const { gnutls_x509_crt_deinit(certificate); }
+};
+struct FreeKey {
+  void operator()(gnutls_x509_privkey_t key) const { gnutls_x509_privkey_deinit(key); }
+};
+using Certificate = std::unique_ptr<std::remove_pointer_t<gnutls_x509_crt_t>, FreeCertificate>;
+using Key = std::unique_ptr<std::remove_pointer_t<gnutls_x509_privkey_t>, FreeKey>;
+
+Key MakeKey() {
+  gnutls_x509_privkey_t raw = nullptr;
+  Check("key", gnutls_x509_privkey_init(&raw));
+  Key key(raw);
+  Check("key", gnutls_x509_privkey_generate2(raw, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0,
+                                             nullptr, 0));
+  return key;
+}
+
+Certificate StartCertificate(const Key& key, const std::string& common_name, std::chrono::seconds from,
+                             std::chrono::seconds until) {
+  gnutls_x509_crt_t raw = nullptr;
+  Check("certificate", gnutls_x509_crt_init(&raw));
+  Certificate certificate(raw);
+  std::array<unsigned char, 12> serial{};
+  Check("serial", gnutls_rnd(GNUTLS_RND_NONCE, serial.data(), serial.size()));
+  serial[0] = 1;
+  const std::time_t now = std::time(nullptr);
+  Check("version", gnutls_x509_crt_set_version(raw, 3));
+  Check("serial", gnutls_x509_crt_set_serial(raw, serial.data(), serial.size()));
+  Check("activation", gnutls_x509_crt_set_activation_time(raw, now + from.count()));
+  Check("expiration", gnutls_x509_crt_set_expiration_time(raw, now + until.count()));
+  Check("key", gnutls_x509_crt_set_key(raw, key.get()));
+  Check("name", gnutls_x509_crt_set_dn_by_oid(raw, GNUTLS_OID_X520_COMMON_NAME, 0, common_name.data(),
+                                              static_cast<unsigned>(common_name.size())));
+  return certificate;
+}
+
+void AddNames(const Certificate& certificate, const CertificateSpec& spec) {
+  for (const std::string& name : spec.dns_names) {
+    Check("dNSName", gnutls_x509_crt_set_subject_alt_name(certificate.get(), GNUTLS_SAN_DNSNAME, name.data(),
+                                                          static_cast<unsigned>(name.size()), GNUTLS_FSAN_APPEND));
+  }
+  for (const std::string& address : spec.addresses) {
+    std::array<unsigned char, 16> octets{};
+    unsigned size = 4;
+    if (inet_pton(AF_INET, address.c_str(), octets.data()) != 1) {
+      size = 16;
+      if (inet_pton(AF_INET6, address.c_str(), octets.data()) != 1) Fail(address.c_str(), GNUTLS_E_INVALID_REQUEST);
+    }
+    Check("iPAddress", gnutls_x509_crt_set_subject_alt_name(certificate.get(), GNUTLS_SAN_IPADDRESS, octets.data(),
+                                                            size, GNUTLS_FSAN_APPEND));
+  }
+}
+
+std::string TakeText(gnutls_datum_t datum) {
+  std::string text(reinterpret_cast<const char*>(datum.data), datum.size);
+  gnutls_free(datum.data);
+  return text;
+}
+std::string PemOf(const Certificate& certificate) {
+  gnutls_datum_t pem{};
+  Check("PEM", gnutls_x509_crt_export2(certificate.get(), GNUTLS_X509_FMT_PEM, &pem));
+  return TakeText(pem);
+}
+std::string PemOf(const Key& key) {
+  gnutls_datum_t pem{};
+  Check("PEM", gnutls_x509_privkey_export2(key.get(), GNUTLS_X509_FMT_PEM, &pem));
+  return TakeText(pem);
+}
+
+}  // namespace
+
+TemporaryFile::TemporaryFile(std::string_view text) {
+  const char* const folder = std::getenv("TMPDIR");
+  path_ = std::string(folder == nullptr ? "/tmp" : folder) + "/dotward-test-XXXXXX";
+  const int descriptor = mkstemp(path_.data());
+  if (descriptor < 0 || write(descriptor, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    std::perror(path_.c_str());
+    std::abort();
+  }
+  close(descriptor);
+}
+TemporaryFile::~TemporaryFile() { unlink(path_.c_str()); }
+
+CertificateSpec ExpiredCertificate() {
+  CertificateSpec spec;
+  spec.valid_from = -hours(48);
+  spec.valid_until = -hours(24);
+  return spec;
+}
+CertificateSpec NotYetValidCertificate() {
+  CertificateSpec spec;
+  spec.valid_from = hours(24);
+  spec.valid_until = hours(48);
+  return spec;
+}
+
+namespace {
+
+struct Issuer {
+  Key key;
+  Certificate certificate;
+};
+
+// Every CA has a name of its own: two of one name would be taken for one whose key has changed.
+Issuer MakeCa(const Issuer* issuer) {
+  std::array<unsigned char, 8> random{};
+  Check("name", gnutls_rnd(GNUTLS_RND_NONCE, random.data(), random.size()));
+  std::string name = "a test authority ";
+  for (const unsigned char octet : random) name += static_cast<char>('a' + octet % 26);
+  Issuer made{MakeKey(), nullptr};
+  made.certificate = StartCertificate(made.key, name, -hours(24 * 365), hours(24 * 365));
+  const gnutls_x509_crt_t raw = made.certificate.get();
+  Check("CA", gnutls_x509_crt_set_ca_status(raw, 1));
+  Check("usage", gnutls_x509_crt_set_key_usage(raw, GNUTLS_KEY_KEY_CERT_SIGN));
+  const Issuer& signer = issuer == nullptr ? made : *issuer;
+  Check("sign", gnutls_x509_crt_sign2(raw, signer.certificate.get(), signer.key.get(), GNUTLS_DIG_SHA256, 0));
+  return made;
+}
+
+}  // namespace
+
+struct TestAuthority::Keys {
+  Issuer root;
+  std::string pem;
+  std::unique_ptr<TemporaryFile> file;
+};
+
+TestAuthority::TestAuthority() : keys_(std::make_unique<Keys>()) {
+  keys_->root = MakeCa(nullptr);
+  keys_->pem = PemOf(keys_->root.certificate);
+  keys_->file = std::make_unique<TemporaryFile>(keys_->pem);
+}
+TestAuthority::~TestAuthority() = default;
+
+TestCertificate TestAuthority::Issue(const CertificateSpec& spec) const {
+  std::string intermediates;
+  Issuer last;
+  const Issuer* issuer = &keys_->root;
+  for (size_t i = 0; i < spec.intermediates; ++i) {
+    last = MakeCa(issuer);
+    issuer = &last;
+    intermediates = PemOf(last.certificate) + intermediates;
+  }
+  const Key key = MakeKey();
+  const Certificate certificate = StartCertificate(key, spec.common_name, spec.valid_from, spec.valid_until);
+  const gnutls_x509_crt_t raw = certificate.get();
+  AddNames(certificate, spec);
+  Check("usage", gnutls_x509_crt_set_key_usage(raw, GNUTLS_KEY_DIGITAL_SIGNATURE));
+  Check("purpose", gnutls_x509_crt_set_key_purpose_oid(raw, spec.purpose.c_str(), 0));
+  if (spec.padding_octets != 0) {
+    const std::string padding(spec.padding_octets, 'x');
+    Check("padding",
+          gnutls_x509_crt_set_extension_by_oid(raw, "1.3.6.1.4.1.32473.1", padding.data(), padding.size(), 0));
+  }
+  Check("sign", gnutls_x509_crt_sign2(raw, issuer->certificate.get(), issuer->key.get(), GNUTLS_DIG_SHA256, 0));
+  return {PemOf(certificate) + intermediates, PemOf(key)};
+}
+
+const std::string& TestAuthority::certificate() const { return keys_->pem; }
+const std::string& TestAuthority::ca_file() const { return keys_->file->path(); }
+
+}  // namespace dotward
