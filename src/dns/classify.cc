@@ -124,7 +124,11 @@ class Classifier {
   // Walks from QNAME along CNAMEs to the name that the outcome is about. False where there are too many links.
   bool FollowAliases() {
     last_name_ = PlainName(scan_.qname);
-    if (scan_.qtype == rr_type::kCname || scan_.qtype == rr_type::kAny) return true;
+    if (scan_.qtype == rr_type::kCname || scan_.qtype == rr_type::kAny) {
+      // The CNAME is what was asked for and the chain's end, but what it was made from still proves it.
+      KeepDnameAbove();
+      return true;
+    }
     for (size_t links = 0; links <= Limits::kAliasLinksMax; ++links) {
       const size_t alias = FindAlias();
       if (alias == owners_.size()) return true;
@@ -144,10 +148,12 @@ class Classifier {
     return owners_.size();
   }
 
-  // A CNAME may have been made from a DNAME at an ancestor (RFC 6672 §3.1), which then belongs to the chain.
+  // A CNAME may have been made from a DNAME at an ancestor (RFC 6672 §3.1), which then belongs to the chain. Each owner
+  // is looked at once: a response full of DNAMEs costs no more than any other.
   void KeepDnameAbove() {
     for (size_t i = 0; i < owners_.size(); ++i) {
-      if (InAnswer(i) && scan_.records[i].type == rr_type::kDname && last_name_.IsBelow(owners_[i])) {
+      if (InAnswer(i) && !result_.records[i].keep && scan_.records[i].type == rr_type::kDname &&
+          last_name_.IsBelow(owners_[i])) {
         KeepRrset(PlainName(owners_[i]), rr_type::kDname);
       }
     }
@@ -243,10 +249,15 @@ class Classifier {
     for (size_t first = 0; first < members.size();) {
       size_t last = first;
       uint32_t lowest = result_.records[members[first].index].ttl;
+      size_t first_record = members[first].index;
       while (++last < members.size() && members[last].rrset == members[first].rrset) {
         lowest = std::min(lowest, result_.records[members[last].index].ttl);
+        first_record = std::min(first_record, members[last].index);
       }
-      for (; first < last; ++first) result_.records[members[first].index].ttl = lowest;
+      for (; first < last; ++first) {
+        result_.records[members[first].index].ttl = lowest;
+        result_.records[members[first].index].rrset = static_cast<uint16_t>(first_record);
+      }
       lowest_of_all = std::min(lowest_of_all, lowest);
     }
     if (!result_.not_cacheable_because.empty() || members.empty()) return;

@@ -52,6 +52,8 @@ struct Classification {
     // The TTL it is given: within the policy, the lowest of its RRset (RFC 2181 §5.2); of the SOA of a negative
     // response, the negative TTL (RFC 2308 §5).
     uint32_t ttl = 0;
+    // Of a kept record: the first record of its RRset, signatures counted apart for each type that they cover.
+    uint16_t rrset = 0;
   };
   absl::InlinedVector<RecordFate, 8> records;
 
