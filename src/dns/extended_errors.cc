@@ -9,13 +9,22 @@
 namespace dotward {
 namespace {
 
-// The number of octets of the UTF-8 sequence that begins with `lead`, 0 where none does (RFC 3629 §4).
-size_t Utf8SequenceOctets(uint8_t lead) {
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead < 0xE0) return 2;
-  if (lead >= 0xE0 && lead < 0xF0) return 3;
-  if (lead >= 0xF0 && lead < 0xF5) return 4;
-  return 0;
+// The number of octets of the printable UTF-8 character that `octets` begins with, 0 where it begins with none: the
+// syntax of RFC 3629 §4, which has no overlong forms and no surrogates, less the control characters of both kinds.
+size_t CharacterOctets(OctetView octets) {
+  const uint8_t lead = octets[0];
+  if (lead < 0x80) return lead < 0x20 || lead == 0x7F ? 0 : 1;
+  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || octets.size() < length) return 0;
+  for (const uint8_t octet : octets.subspan(1, length - 1)) {
+    if ((octet & 0xC0U) != 0x80) return 0;
+  }
+  const uint8_t second = octets[1];
+  const bool control = lead == 0xC2 && second < 0xA0;
+  const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
+  const bool surrogate = lead == 0xED && second > 0x9F;
+  const bool beyond_unicode = lead == 0xF4 && second > 0x8F;
+  return control || overlong || surrogate || beyond_unicode ? 0 : length;
 }
 
 // The longest start of `octets` that is whole printable characters and at most `octets_max` long; empty where
@@ -23,13 +32,8 @@ size_t Utf8SequenceOctets(uint8_t lead) {
 std::string_view PrintableText(OctetView octets, size_t octets_max) {
   size_t end = 0;
   for (size_t at = 0; at < octets.size();) {
-    const size_t length = Utf8SequenceOctets(octets[at]);
-    if (length == 0 || length > octets.size() - at || (length == 1 && (octets[at] < 0x20 || octets[at] == 0x7f))) {
-      return {};
-    }
-    for (size_t i = 1; i < length; ++i) {
-      if ((octets[at + i] & 0xC0U) != 0x80) return {};
-    }
+    const size_t length = CharacterOctets(octets.subspan(at));
+    if (length == 0) return {};
     at += length;
     if (at <= octets_max) end = at;
   }
