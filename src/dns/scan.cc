@@ -163,9 +163,11 @@ class Scanner {
   ScanFault CountStrings(const RecordEdges& record) {
     const size_t length = static_cast<size_t>(record.end - record.rdata);
     size_t strings = 0;
-    for (size_t at = record.rdata; at < record.end; at += octets_[at] + size_t{1}) ++strings;
+    size_t at = record.rdata;
+    for (; at < record.end; at += octets_[at] + size_t{1}) ++strings;
     model_octets_ += strings * length;
-    return ScanFault::kNone;
+    // ldns would refuse the last string if it ran past the end, but it may not get to see it.
+    return at == record.end ? ScanFault::kNone : ScanFault::kModel;
   }
 
   ScanFault CheckModelCost() {

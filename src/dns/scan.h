@@ -33,7 +33,7 @@ enum class ScanFault : uint8_t {
   kOptionCut,             // an EDNS option that runs past the RDATA
   kTsigMisplaced,         // TSIG that is not the last additional record, or two of them (RFC 8945 §5.1)
   kStringBomb,  // strings × RDLENGTH over Limits::kModelOctetsMax: the parse would cost far more than the octets
-  kModel,       // ldns does not accept it
+  kModel,       // RDATA that does not fit its type, most often found by ldns
 };
 std::string_view ScanFaultToString(ScanFault fault);
 
