@@ -21,11 +21,28 @@ constexpr size_t kLocalRecordOverheadOctets = 12;  // a pointer as owner, TYPE, 
 
 constexpr size_t RoundUp(size_t value, size_t step) { return (value + step - 1) / step * step; }
 
-// True where all records that are kept stand before all that are left out, so that they can be copied as they are.
-bool HasOneGapAtTheEnd(const Classification& classification) {
-  const auto& records = classification.records;
-  const auto first_left_out = std::find_if(records.begin(), records.end(), [](const auto& fate) { return !fate.keep; });
-  return std::none_of(first_left_out, records.end(), [](const auto& fate) { return fate.keep; });
+using RecordOrder = absl::InlinedVector<uint16_t, 16>;
+
+// The records that are kept, in the response's order but for this: what belongs to one RRset stands together, so that a
+// reply can be cut between RRsets (RFC 2181 §9).
+RecordOrder OrderOf(const Classification& classification) {
+  RecordOrder order;
+  for (size_t i = 0; i < classification.records.size(); ++i) {
+    if (classification.records[i].keep) order.push_back(static_cast<uint16_t>(i));
+  }
+  const auto in_place = [&](uint16_t a, uint16_t b) {
+    return classification.records[a].rrset < classification.records[b].rrset;
+  };
+  // Most servers write RRsets in one piece, and sorting allocates.
+  if (!std::is_sorted(order.begin(), order.end(), in_place)) std::stable_sort(order.begin(), order.end(), in_place);
+  return order;
+}
+
+// How many of the first records of the response are the first of the order: these can be copied as they are.
+size_t CountVerbatim(const RecordOrder& order) {
+  size_t count = 0;
+  while (count < order.size() && order[count] == count) ++count;
+  return count;
 }
 
 }  // namespace
@@ -37,15 +54,14 @@ class ImageBuilder {
   explicit ImageBuilder(size_t octets_max)
       : scratch_(new uint8_t[octets_max]), writer_(std::span(scratch_.get(), octets_max)) {}
 
-  // Copies what is kept of a response. Octets before the first record that is left out are copied as they are; what
-  // stands behind it is written anew without compression, since its pointers may lead to what is gone.
-  bool CopyResponse(const ScannedMessage& scan, const Classification& classification) {
-    const size_t verbatim_records = CountVerbatim(scan, classification);
+  // Copies what is kept of a response. Octets before the first record that is left out or moved are copied as they are;
+  // what stands behind it is written anew without compression, since its pointers may lead to what is gone.
+  bool CopyResponse(const ScannedMessage& scan, const Classification& classification, const RecordOrder& order) {
+    const size_t verbatim_records = CountVerbatim(order);
     const size_t records_start = kHeaderOctets + scan.question.size();
     const size_t verbatim_end = verbatim_records == 0 ? records_start : scan.records[verbatim_records - 1].end;
     writer_.Copy(scan.octets.first(verbatim_end));
-    for (size_t i = 0; i < scan.records.size(); ++i) {
-      if (!classification.records[i].keep) continue;
+    for (const uint16_t i : order) {
       size_t ttl_at = scan.records[i].ttl_offset();
       if (i >= verbatim_records) ttl_at = WriteUncompressed(scan, scan.records[i]);
       if (!writer_.ok()) return false;
@@ -55,11 +71,13 @@ class ImageBuilder {
     return true;
   }
 
+  // Records that a message has no room for are left out.
   void WriteLocal(OctetView question, std::span<const ResponseImage::LocalRecord> records) {
     writer_.Zeros(kHeaderOctets);
     writer_.Copy(question);
     const uint16_t klass = ReadU16(&question[question.size() - 2]);
     for (const ResponseImage::LocalRecord& record : records) {
+      if (writer_.size() + kLocalRecordOverheadOctets + record.rdata.size() > kMessageOctetsMax) continue;
       writer_.U16(kPointerToQuestion);
       writer_.U16(record.type);
       writer_.U16(klass);
@@ -103,12 +121,6 @@ class ImageBuilder {
   }
 
  private:
-  static size_t CountVerbatim(const ScannedMessage& scan, const Classification& classification) {
-    size_t count = 0;
-    while (count < scan.records.size() && classification.records[count].keep) ++count;
-    return count;
-  }
-
   // Returns where the record's TTL was written.
   size_t WriteUncompressed(const ScannedMessage& scan, const RecordEdges& record) {
     WriteName(scan, record.owner);
@@ -186,10 +198,10 @@ class ImageBuilder {
 
 absl::StatusOr<ImagePtr> ResponseImage::Build(const Message& response, const Classification& classification,
                                               std::string_view upstream, SteadyTime received_at) {
+  const RecordOrder order = OrderOf(classification);
   // Only what is written anew can grow.
-  const bool verbatim = HasOneGapAtTheEnd(classification);
-  ImageBuilder builder(verbatim ? response.octets().size() : kMessageOctetsMax);
-  if (!builder.CopyResponse(response.scan(), classification)) {
+  ImageBuilder builder(CountVerbatim(order) == order.size() ? response.octets().size() : kMessageOctetsMax);
+  if (!builder.CopyResponse(response.scan(), classification, order)) {
     return absl::ResourceExhaustedError("the response does not fit a message without name compression");
   }
   return builder.Finish(classification, ExtendedErrorsOf(response.scan(), upstream), received_at);
@@ -199,7 +211,7 @@ ImagePtr ResponseImage::BuildLocal(OctetView question, Rcode rcode, std::span<co
                                    std::span<const ExtendedError> errors, SteadyTime now) {
   size_t octets_max = kHeaderOctets + question.size();
   for (const LocalRecord& record : records) octets_max += kLocalRecordOverheadOctets + record.rdata.size();
-  ImageBuilder builder(octets_max);
+  ImageBuilder builder(std::min(octets_max, kMessageOctetsMax));
   builder.WriteLocal(question, records);
   Classification classification;
   classification.rcode = rcode;
