@@ -1,0 +1,67 @@
+#include "app/command_line.h"
+
+#include <gtest/gtest.h>
+
+namespace dotward {
+namespace {
+
+absl::StatusOr<CommandLine> Parse(std::vector<std::string> arguments) { return ParseCommandLine(arguments); }
+
+TEST(CommandLineTest, RunIsTheDefaultSubcommand) {
+  EXPECT_EQ(Parse({})->command, Command::kRun);
+  EXPECT_EQ(Parse({"--listen", "127.0.0.1:5300"})->command, Command::kRun);
+  EXPECT_EQ(Parse({"run"})->command, Command::kRun);
+}
+
+TEST(CommandLineTest, TakesValuesBehindABlankOrAnEqualsSign) {
+  const auto parsed = Parse({"run", "--config", "a.yaml", "--listen=127.0.0.1:1", "--listen", "[::1]:2", "--upstream",
+                             "tls://9.9.9.9#dns.quad9.net"});
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_EQ(parsed->config_file, "a.yaml");
+  EXPECT_EQ(parsed->listen, (std::vector<std::string>{"127.0.0.1:1", "[::1]:2"}));
+  EXPECT_EQ(parsed->upstreams, (std::vector<std::string>{"tls://9.9.9.9#dns.quad9.net"}));
+}
+
+TEST(CommandLineTest, SaysWhichArgumentIsWrong) {
+  for (const auto& [arguments, quoted] :
+       std::vector<std::pair<std::vector<std::string>, std::string>>{{{"serve"}, "\"serve\""},
+                                                                     {{"run", "--confg", "x"}, "\"--confg\""},
+                                                                     {{"run", "extra"}, "\"extra\""},
+                                                                     {{"--config"}, "--config needs a value"},
+                                                                     {{"--listen="}, "--listen needs a value"},
+                                                                     {{"check"}, "check needs --config FILE"}}) {
+    const auto parsed = Parse(arguments);
+    ASSERT_FALSE(parsed.ok());
+    EXPECT_NE(parsed.status().ToString().find(quoted), std::string::npos) << parsed.status();
+  }
+}
+
+TEST(EffectiveConfigTest, TheCommandLineReplacesTheFilesLists) {
+  CommandLine command_line;
+  command_line.config_file = DOTWARD_SOURCE_DIR "/conf/dotward.yaml";
+  command_line.listen = {"127.0.0.1:5300"};
+  command_line.upstreams = {"tls://127.0.0.1:8853#dns.test"};
+  const ConfigResult result = EffectiveConfig(command_line);
+  ASSERT_TRUE(result.ok());
+  ASSERT_EQ(result.config->listen.size(), 1U);
+  EXPECT_EQ(result.config->listen[0].endpoint.ToString(), "127.0.0.1:5300");
+  ASSERT_EQ(result.config->upstreams.size(), 1U);
+  EXPECT_EQ(result.config->upstreams[0].auth_name, "dns.test");
+  EXPECT_EQ(result.config->upstreams[0].port, 8853);
+  ASSERT_EQ(result.config->forward.size(), 1U);
+  EXPECT_EQ(result.config->forward[0].zone, ".");
+}
+
+TEST(EffectiveConfigTest, WhatTheCommandLineBringsIsChecked) {
+  for (const char* url : {"9.9.9.9", "tls://9.9.9.9", "tls://9.9.9.9#", "https://9.9.9.9#x", "tls://#dns.quad9.net"}) {
+    CommandLine command_line;
+    command_line.config_file = DOTWARD_SOURCE_DIR "/conf/dotward.yaml";
+    command_line.upstreams = {url};
+    const ConfigResult result = EffectiveConfig(command_line);
+    ASSERT_FALSE(result.ok()) << url;
+    EXPECT_EQ(result.errors.at(0).file, "command line");
+  }
+}
+
+}  // namespace
+}  // namespace dotward
