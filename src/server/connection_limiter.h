@@ -1,0 +1,48 @@
+#ifndef DOTWARD_SERVER_CONNECTION_LIMITER_H_
+#define DOTWARD_SERVER_CONNECTION_LIMITER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+
+#include "base/ip_address.h"
+
+namespace dotward {
+
+// Counts the stream connections of the whole process, in all and for each client, so that nobody can take them all
+// (RFC 7766 §6.2.2). A client is a prefix: whoever has one IPv6 address has 2^64 of them. Thread-safe; the map has at
+// most as many entries as there are connections.
+class ConnectionLimiter {
+ public:
+  struct Options {
+    size_t total_max = 1000;
+    size_t per_client_max = 50;
+    uint8_t ipv4_prefix = 32;
+    uint8_t ipv6_prefix = 56;
+  };
+  enum class Verdict : uint8_t { kAdmitted, kTotalReached, kClientReached };
+
+  explicit ConnectionLimiter(const Options& options) : options_(options) {}
+  ConnectionLimiter(const ConnectionLimiter&) = delete;
+  ConnectionLimiter& operator=(const ConnectionLimiter&) = delete;
+
+  // Each kAdmitted is owed one Release with the same address.
+  Verdict Admit(const IpAddress& client);
+  void Release(const IpAddress& client);
+
+  size_t open() const;
+  size_t clients() const;  // with at least one connection
+
+ private:
+  IpAddress PrefixOf(const IpAddress& client) const;
+
+  const Options options_;
+  mutable std::mutex mutex_;
+  size_t open_ = 0;                        // guarded by mutex_
+  std::map<IpAddress, size_t> by_client_;  // guarded by mutex_
+};
+
+}  // namespace dotward
+
+#endif  // DOTWARD_SERVER_CONNECTION_LIMITER_H_
