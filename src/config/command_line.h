@@ -1,0 +1,26 @@
+#ifndef DOTWARD_CONFIG_COMMAND_LINE_H_
+#define DOTWARD_CONFIG_COMMAND_LINE_H_
+
+#include <absl/status/status.h>
+
+#include <string>
+#include <vector>
+
+#include "dotward/config.h"
+
+namespace dotward {
+
+// What the command line says instead of the file. kInvalidArgument says what is wrong with which text; `config` is then
+// as it was.
+
+// `dotward run --listen ADDR`: replaces `listen`. An empty list changes nothing.
+absl::Status ReplaceListen(const std::vector<std::string>& addresses, Config* config);
+
+// `dotward run --upstream URL`: replaces `upstreams`, and `forward` by a default route to them in their order. A URL is
+// tls://ADDRESS[:PORT]#AUTH_NAME; those that agree in port and name are addresses of one upstream, which bears that
+// name. An empty list changes nothing.
+absl::Status ReplaceUpstreams(const std::vector<std::string>& urls, Config* config);
+
+}  // namespace dotward
+
+#endif  // DOTWARD_CONFIG_COMMAND_LINE_H_

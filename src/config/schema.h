@@ -1,0 +1,85 @@
+#ifndef DOTWARD_CONFIG_SCHEMA_H_
+#define DOTWARD_CONFIG_SCHEMA_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "dotward/config.h"
+
+namespace dotward {
+
+// The configuration as one table. The loader, the printer and docs/configuration.md are made from it, so a key that is
+// added here is read, checked, printed and described.
+
+enum class ValueType : uint8_t {
+  kSection,        // a mapping with keys of its own
+  kRecords,        // a list of mappings
+  kSwitch,         // true | false
+  kNumber,         // a whole number
+  kFraction,       // a decimal number
+  kDuration,       // 250ms
+  kSize,           // 64MiB
+  kChoice,         // one of `choices`
+  kText,           // anything on one line
+  kFile,           // the path of a file that must be readable when the configuration is loaded; "" is none
+  kListenAddress,  // 192.0.2.1:53
+  kAddress,        // 192.0.2.1
+  kPrefix,         // 192.0.2.0/24
+  kZone,           // a domain name
+  kAuthName,       // RFC 8310 authentication domain name
+  kUpstreamName,
+};
+
+// The objects which a key may be part of. `upstream` and `forward` are set for the keys of one record.
+struct Scope {
+  Config* config = nullptr;
+  UpstreamConfig* upstream = nullptr;
+  ForwardConfig* forward = nullptr;
+};
+
+// Where a key's value lives. A pointer to a vector is a list.
+using Slot = std::variant<bool*, uint8_t*, uint16_t*, unsigned*, uint64_t*, double*, Duration*, std::string*,
+                          UpstreamProtocol*, UpstreamPolicy*, RefuseWith*, AnyPolicy*, BlockWith*,
+                          ClientAddressLogging*, LogLevel*, LogFormat*, std::vector<std::string>*,
+                          std::vector<IpAddress>*, std::vector<IpPrefix>*, std::vector<ListenConfig>*>;
+
+struct SchemaKey {
+  std::string_view path;  // "cache.stale.max_age"; keys of records as "upstreams[].port"
+  ValueType type = ValueType::kText;
+  std::string_view description;          // one sentence
+  Slot (*slot)(const Scope&) = nullptr;  // not for kSection and kRecords
+
+  // kNumber and kFraction: the number; kDuration: milliseconds; kSize: octets.
+  uint64_t min = 0;
+  uint64_t max = 0;
+  std::string_view unit = {};                      // of a number
+  std::string_view zero = {};                      // the word that is read and printed for 0
+  std::span<const std::string_view> choices = {};  // in the order of the enumeration's values
+  bool spelled_on_off = false;                     // a switch that is printed as on | off
+  bool required = false;                           // must be given in every record
+  size_t items_min = 0;
+  size_t items_max = 0;  // 0: bounded by the text alone
+
+  // Of a feature that is not there yet: what it is called, and the only value that is accepted, as it is printed.
+  std::string_view missing_feature = {};
+  std::string_view off = {};
+};
+
+// Every key, sections before their keys, in the order in which they are printed.
+std::span<const SchemaKey> Schema();
+// The key with that path, or nullptr.
+const SchemaKey* FindKey(std::string_view path);
+// The keys directly below `prefix`, which is "" or ends in "." ("cache.", "upstreams[].").
+std::vector<const SchemaKey*> KeysBelow(std::string_view prefix);
+// The last part of a path: "max_age".
+std::string_view LeafOf(std::string_view path);
+
+bool IsList(const SchemaKey& key);
+
+}  // namespace dotward
+
+#endif  // DOTWARD_CONFIG_SCHEMA_H_
