@@ -2,11 +2,43 @@
 
 #include <ldns/ldns.h>
 
+#include <array>
 #include <cstdlib>
 
 #include "base/strings.h"
+#include "dns/rdata_layout.h"
 
 namespace dotward {
+
+namespace {
+
+size_t RdataOctets(const ldns_rr& record) {
+  size_t octets = 0;
+  for (size_t i = 0; i < ldns_rr_rd_count(&record); ++i) octets += ldns_rdf_size(ldns_rr_rdf(&record, i));
+  return octets;
+}
+
+// ldns takes what it needs of a record's RDATA and reads the next record from there, wherever RDLENGTH said that it
+// begins: it may have found records that nobody sent. True where it saw the same records as the scan.
+bool SawTheSameRecords(const ldns_pkt& model, const ScannedMessage& scan) {
+  const std::array<const ldns_rr_list*, 3> sections = {ldns_pkt_answer(&model), ldns_pkt_authority(&model),
+                                                       ldns_pkt_additional(&model)};
+  std::array<size_t, 3> seen{};
+  for (const RecordEdges& record : scan.records) {
+    // ldns keeps these apart. OPT is opaque to it; behind TSIG nothing follows.
+    if (record.type == rr_type::kOpt || record.type == rr_type::kTsig) continue;
+    const auto section = static_cast<size_t>(record.section);
+    const ldns_rr* modelled = ldns_rr_list_rr(sections[section], seen[section]++);
+    if (modelled == nullptr || ldns_rr_get_type(modelled) != record.type) return false;
+    // The scan has walked RDATA with compressed names to its end, and ldns has expanded them.
+    const RdataLayout* layout = FindRdataLayout(record.type);
+    if (layout != nullptr && layout->may_compress) continue;
+    if (RdataOctets(*modelled) != static_cast<size_t>(record.end - record.rdata)) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 void Message::FreeModel::operator()(ldns_struct_pkt* model) const { ldns_pkt_free(model); }
 
@@ -18,14 +50,17 @@ struct MessageParser {
     ldns_pkt* model = nullptr;
     const ldns_status status = ldns_wire2pkt(&model, octets.data(), octets.size());
     message.model_.reset(model);
-    return status == LDNS_STATUS_OK ? ScanFault::kNone : ScanFault::kModel;
+    const bool sound = status == LDNS_STATUS_OK && SawTheSameRecords(*model, message.scan_);
+    return sound ? ScanFault::kNone : ScanFault::kModel;
   }
 };
 
 std::string Message::ToString() const {
-  if (model_ == nullptr) return StrCat("a message of ", octets().size(), " octets");
-  const std::unique_ptr<char, decltype(&std::free)> text(ldns_pkt2str(model_.get()), &std::free);
-  return text == nullptr ? std::string() : std::string(text.get());
+  // ldns gives up on a whole message where it cannot print one record of it, such as a CAA without a tag.
+  std::unique_ptr<char, decltype(&std::free)> text(nullptr, &std::free);
+  if (model_ != nullptr) text.reset(ldns_pkt2str(model_.get()));
+  if (text == nullptr || *text == '\0') return StrCat("a message of ", octets().size(), " octets");
+  return text.get();
 }
 
 ParsedQuery ParseQuery(OctetView octets) {
