@@ -13,7 +13,10 @@ size_t BuildQuery(const QueryParameters& parameters, std::span<uint8_t, kBuiltQu
 
   WireWriter writer(out);
   writer.U16(parameters.id);
-  writer.U16(static_cast<uint16_t>(header::kRd | (parameters.checking_disabled ? header::kCd : 0)));
+  // AD in a query asks to be told whether the answer is authentic (RFC 6840 §5.7). It is always asked for, because what
+  // is cached serves clients that want to know as well as those that do not.
+  writer.U16(
+      static_cast<uint16_t>(header::kRd | header::kAd | (parameters.checking_disabled ? header::kCd : uint16_t{0})));
   writer.U16(1);
   writer.U16(0);
   writer.U16(0);

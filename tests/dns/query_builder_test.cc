@@ -40,7 +40,7 @@ TEST(BuildQueryTest, AsksTheQuestionWithRecursionAndEdns) {
   const std::optional<plain::Decoded> query = plain::Decode(octets);
   ASSERT_TRUE(query.has_value());
   EXPECT_EQ(query->id, 0xABCD);
-  EXPECT_EQ(query->flags, 0x0100) << "RD and nothing else";
+  EXPECT_EQ(query->flags, 0x0120) << "RD and AD, and nothing else";
   EXPECT_EQ(query->question_count, 1);
   EXPECT_EQ(query->question, plain::QuestionOf("WwW.Example", rr_type::kHttps)) << "the case is sent as it is";
   EXPECT_TRUE(query->records.empty());
@@ -58,7 +58,7 @@ TEST(BuildQueryTest, SetsDoAndCdWhenAskedTo) {
           {.qname = qname, .qtype = rr_type::kA, .dnssec_ok = dnssec_ok, .checking_disabled = checking_disabled}));
       ASSERT_TRUE(query.has_value());
       EXPECT_EQ(query->opt.ttl, dnssec_ok ? 0x8000U : 0U);
-      EXPECT_EQ(query->flags, checking_disabled ? 0x0110 : 0x0100);
+      EXPECT_EQ(query->flags, checking_disabled ? 0x0130 : 0x0120);
     }
   }
 }
