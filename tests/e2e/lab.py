@@ -161,8 +161,11 @@ class Dotward(Process):
         self.address, self.port = address, port
 
     def dig(self, *arguments, tries=1, timeout=10):
-        return Dig(run("dig", f"@{self.address}", "-p", str(self.port), f"+tries={tries}", f"+time={timeout}",
-                       "+nocookie", *arguments))
+        try:
+            return Dig(run("dig", f"@{self.address}", "-p", str(self.port), f"+tries={tries}", f"+time={timeout}",
+                           "+nocookie", *arguments))
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}\nexit code {self.child.poll()}\n{self.log()}") from None
 
     def serves(self):
         """Whether it answers a question about itself."""
