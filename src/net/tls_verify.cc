@@ -202,6 +202,15 @@ std::optional<std::string> FindCertificateFault(gnutls_session_int* session, con
   for (unsigned i = 0; i < presented; ++i) chain.push_back(ImportCertificate(list[i]));
   if (chain.front() == nullptr) return "what the server presented cannot be read as a certificate";
 
+  // GnuTLS would multiply with any of them. The server's own counts too: it signs the handshake.
+  for (const Certificate& certificate : chain) {
+    unsigned bits = 0;
+    if (certificate == nullptr || gnutls_x509_crt_get_pk_algorithm(certificate.get(), &bits) < 0) continue;
+    if (bits > Limits::kTlsKeyBitsMax) {
+      return StrCat("its chain has a key of ", bits, " bits; at most ", Limits::kTlsKeyBitsMax, " are looked at");
+    }
+  }
+
   std::string purpose = GNUTLS_KP_TLS_WWW_SERVER;
   gnutls_typed_vdata_st wanted{GNUTLS_DT_KEY_PURPOSE_OID, reinterpret_cast<unsigned char*>(purpose.data()), 0};
   unsigned status = GNUTLS_CERT_INVALID;

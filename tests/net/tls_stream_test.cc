@@ -490,6 +490,16 @@ TEST_F(TlsStreamTest, X13_LongChainIsRefused) {
   EXPECT_LT(code, 0);
 }
 
+TEST_F(TlsStreamTest, X13_HugeKeyIsRefusedUntouched) {
+  CertificateSpec certificate;
+  certificate.issuer_key_bits = Limits::kTlsKeyBitsMax + 8;
+  const LoopbackDotServer server(nullptr, WithCertificate(certificate));
+  const absl::Status refusal = Refusal(ClientOf(server));
+  EXPECT_EQ(refusal.code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_THAT(TextOf(refusal), HasSubstr("a key of 8200 bits"));
+  ExpectNothingWasSent(server);
+}
+
 // ---------------------------------------------------------------- connecting that fails
 
 TEST_F(TlsStreamTest, RefusedConnectionSaysSo) {
@@ -776,6 +786,31 @@ Task<absl::Status> ReadInto(TlsStream* stream, Octets* target, size_t octets) {
     target->insert(target->end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(*read));
   }
   co_return absl::OkStatus();
+}
+
+TEST_F(TlsStreamTest, BusyStreamLeavesTurnsToOthers) {
+  constexpr size_t kRecords = 20 * Limits::kTlsReadsPerTurn;
+  const TestAuthority authority;
+  std::promise<void> all_sent;
+  BlockingPeer peer([&](int socket) {
+    ServeBlockingTls(socket, {kTls13, authority.Issue(), false}, [&](gnutls_session_t session) {
+      for (size_t i = 0; i < kRecords; ++i) EXPECT_EQ(gnutls_record_send(session, "x", 1), 1);
+      all_sent.set_value();
+      ReadAll(socket);
+    });
+  });
+  const auto stream = MustConnect({Trust(authority.ca_file()), "dns.test", peer.endpoint(), {}, nullptr});
+  ASSERT_NE(stream, nullptr);
+  all_sent.get_future().wait();
+  TaskGroup group(loop_);
+  Outcome<absl::Status> read;
+  Octets octets;
+  read.From(group, ReadInto(stream.get(), &octets, kRecords));
+  loop_.restart();
+  size_t turns = 0;
+  while (!read.ready()) turns += loop_.poll_one();
+  EXPECT_GE(turns, kRecords / Limits::kTlsReadsPerTurn - 1);
+  stream->Close();
 }
 
 class BothWaysTest : public TlsStreamTest, public ::testing::WithParamInterface<const char*> {};

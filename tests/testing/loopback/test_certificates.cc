@@ -1,6 +1,7 @@
 #include "testing/loopback/test_certificates.h"
 
 #include <arpa/inet.h>
+#include <gnutls/abstract.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
@@ -146,6 +147,32 @@ Issuer MakeCa(const Issuer* issuer) {
   return made;
 }
 
+// A CA whose certificate, put in front of `chain`, has a random number as its key: making a real key of this size would
+// take minutes.
+Issuer MakeLargeKeyCa(const Issuer& issuer, size_t bits, std::string* chain) {
+  std::vector<unsigned char> modulus(bits / 8);
+  Check("modulus", gnutls_rnd(GNUTLS_RND_NONCE, modulus.data(), modulus.size()));
+  modulus.front() |= 0x80;
+  modulus.back() |= 1;
+  std::array<unsigned char, 3> exponent = {1, 0, 1};
+  const gnutls_datum_t modulus_datum{modulus.data(), static_cast<unsigned>(modulus.size())};
+  const gnutls_datum_t exponent_datum{exponent.data(), static_cast<unsigned>(exponent.size())};
+  gnutls_pubkey_t large = nullptr;
+  Check("large key", gnutls_pubkey_init(&large));
+  Check("large key", gnutls_pubkey_import_rsa_raw(large, &modulus_datum, &exponent_datum));
+  const std::string name = "a test authority with a large key";
+  const Certificate shown = StartCertificate(issuer.key, name, -hours(24 * 365), hours(24 * 365));
+  Check("large key", gnutls_x509_crt_set_pubkey(shown.get(), large));
+  gnutls_pubkey_deinit(large);
+  Check("CA", gnutls_x509_crt_set_ca_status(shown.get(), 1));
+  Check("sign large",
+        gnutls_x509_crt_sign2(shown.get(), issuer.certificate.get(), issuer.key.get(), GNUTLS_DIG_SHA256, 0));
+  *chain = PemOf(shown) + *chain;
+  Issuer signer{MakeKey(), nullptr};
+  signer.certificate = StartCertificate(signer.key, name, -hours(24 * 365), hours(24 * 365));
+  return signer;
+}
+
 }  // namespace
 
 struct TestAuthority::Keys {
@@ -181,7 +208,13 @@ TestCertificate TestAuthority::Issue(const CertificateSpec& spec) const {
     Check("padding",
           gnutls_x509_crt_set_extension_by_oid(raw, "1.3.6.1.4.1.32473.1", padding.data(), padding.size(), 0));
   }
-  Check("sign", gnutls_x509_crt_sign2(raw, issuer->certificate.get(), issuer->key.get(), GNUTLS_DIG_SHA256, 0));
+  if (spec.issuer_key_bits == 0) {
+    Check("sign", gnutls_x509_crt_sign2(raw, issuer->certificate.get(), issuer->key.get(), GNUTLS_DIG_SHA256, 0));
+  } else {
+    // Presented is another CA of the same name as the one that signs.
+    const Issuer signer = MakeLargeKeyCa(*issuer, spec.issuer_key_bits, &intermediates);
+    Check("sign", gnutls_x509_crt_sign2(raw, signer.certificate.get(), signer.key.get(), GNUTLS_DIG_SHA256, 0));
+  }
   return {PemOf(certificate) + intermediates, PemOf(key)};
 }
 

@@ -33,6 +33,7 @@ struct CertificateSpec {
   std::string purpose = "1.3.6.1.5.5.7.3.1";  // id-kp-serverAuth
   size_t intermediates = 0;                   // CAs between the authority and the server, all of them presented
   size_t padding_octets = 0;                  // an extension of this size, to make the certificate large
+  size_t issuer_key_bits = 0;                 // not 0: a CA with an RSA key of this size is presented as the issuer
 };
 // Certificates with one thing wrong.
 CertificateSpec ExpiredCertificate();
