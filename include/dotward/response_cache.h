@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "cache/name_hash.h"
 #include "dns/response_image.h"
 #include "dns/types.h"
 #include "dotward/clock.h"
@@ -15,7 +16,7 @@ namespace dotward {
 
 // What an answer is stored under. Borrows the name; its case does not matter.
 struct CacheKey {
-  OctetView qname;  // uncompressed wire form
+  OctetView qname;  // a whole name in uncompressed wire form
   uint16_t qtype = 0;
   uint16_t qclass = rr_class::kIn;
   bool dnssec_ok = false;
@@ -32,14 +33,17 @@ struct CachedResponse {
 class ResponseCache {
  public:
   struct Options {
-    size_t octets_max = 64ULL << 20;  // everything counted: images, entries, index
-    size_t shards = 64;               // a power of two
-    uint64_t hash_seed = 0;           // random per process, so that nobody can aim names at one bucket
+    // Everything counted: images, entries, index, the cache's own objects. A few KiB are needed before anything fits.
+    size_t octets_max = 64ULL << 20;
+    // Counts as the power of two below, and as less where a shard's share would be under Limits::kCacheShardOctetsMin:
+    // a small cache must still be able to hold the longest answer.
+    size_t shards = 64;
+    uint64_t hash_seed = 0;  // random per process, so that nobody can aim names at one bucket
   };
 
   // Counts since the start, except the first two.
   struct Statistics {
-    uint64_t entries = 0;
+    uint64_t entries = 0;  // expired ones that have not been removed yet included
     uint64_t octets = 0;
     uint64_t hits = 0;
     uint64_t misses = 0;
@@ -59,20 +63,26 @@ class ResponseCache {
   // Holds one shard's mutex; allocates nothing.
   std::optional<CachedResponse> Lookup(const CacheKey& key, SteadyTime now);
 
-  // Stores `image` under `key` in place of what was there; the image must have a lifetime over 0 and not be expired,
-  // else nothing happens. An NXDOMAIN that is about the key's own name (not behind an alias) is stored for every type,
-  // and replaces what was stored for the single ones. May drop other entries to stay within octets_max: expired ones
-  // first, then the least recently used. An image that is larger than its shard's share is not stored.
+  // Stores `image` under `key` in place of what was there; the image must be of the key's question, have a lifetime
+  // over 0 and not be expired, else nothing happens. An NXDOMAIN that is about the key's own name (not behind an alias)
+  // is stored for every type, and replaces what was stored for the single ones; anything else ends a stored NXDOMAIN.
+  // May drop other entries to stay within octets_max: expired ones first, then the least recently used. An image that
+  // is larger than its shard's share is not stored, but what it would have replaced is gone. One name has at most
+  // Limits::kCacheEntriesPerNameMax entries: one more drops the one of that name which was stored first. Removes up to
+  // Limits::kCacheExpiredPerInsert expired entries besides.
   void Insert(const CacheKey& key, ImagePtr image, SteadyTime now);
 
   Statistics Total(SteadyTime now) const;
   std::vector<Statistics> PerShard(SteadyTime now) const;
-  size_t octets_max() const;
+  size_t octets_max() const { return octets_max_; }
 
  private:
   class Shard;
-  std::vector<std::unique_ptr<Shard>> shards_;
-  const Options options_;
+  Shard& ShardOf(uint64_t hash) const;
+
+  const size_t octets_max_;
+  const NameHasher hasher_;
+  std::vector<std::unique_ptr<Shard>> shards_;  // a power of two
 };
 
 }  // namespace dotward

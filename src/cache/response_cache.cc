@@ -1,0 +1,273 @@
+#include "dotward/response_cache.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "base/limits.h"
+#include "base/mutex.h"
+#include "cache/entry_table.h"
+#include "dns/name.h"
+#include "dns/wire.h"
+
+namespace dotward {
+namespace {
+
+// What tells entries apart before their images are looked at: the type, what the client asked of DNSSEC, and as many
+// bits of the name's hash as are left. The table takes the hash's lowest bits, the choice of the shard its highest.
+//   31..16 QTYPE, 0 for every type | 15 every type | 14 DO | 13 CD | 12..0 hash
+class Tag {
+ public:
+  static constexpr uint32_t kSameNameMask = 0x0000'7fffU;  // DO, CD and hash: the same name as one client sees it
+  static constexpr uint32_t kHashMask = 0x0000'1fffU;
+
+  Tag(const CacheKey& key, uint64_t hash)
+      : of_name_((key.dnssec_ok ? 0x4000U : 0U) | (key.checking_disabled ? 0x2000U : 0U) |
+                 (static_cast<uint32_t>(hash >> 32U) & kHashMask)),
+        of_type_(of_name_ | uint32_t{key.qtype} << 16U) {}
+
+  uint32_t of_type() const { return of_type_; }
+  uint32_t of_every_type() const { return of_name_ | 0x8000U; }
+  bool Answers(uint32_t tag) const { return tag == of_type_ || tag == of_every_type(); }
+  bool IsOfSameName(uint32_t tag) const { return (tag & kSameNameMask) == of_name_; }
+  bool HasSameHash(uint32_t tag) const { return ((tag ^ of_name_) & kHashMask) == 0; }
+
+ private:
+  uint32_t of_name_;
+  uint32_t of_type_;
+};
+
+bool IsSameName(OctetView a, OctetView b) {
+  // Nearly every client sends lower case.
+  return a.size() == b.size() && (std::memcmp(a.data(), b.data(), a.size()) == 0 || EqualIgnoringCase(a, b));
+}
+
+
+// The name lives in the image alone, so the key compares with the question there. A name in wire form says itself where
+// it ends: one that begins with the whole of another is that other.
+bool IsOfName(const ResponseImage& image, OctetView qname) {
+  const OctetView octets = image.octets();
+  return octets.size() >= kHeaderOctets + qname.size() + 4 &&
+         IsSameName(octets.subspan(kHeaderOctets, qname.size()), qname);
+}
+bool IsOfNameAndClass(const ResponseImage& image, const CacheKey& key) {
+  return IsOfName(image, key.qname) && ReadU16(&image.octets()[kHeaderOctets + key.qname.size() + 2]) == key.qclass;
+}
+
+bool IsStorable(const ResponseImage& image, const CacheKey& key, SteadyTime now) {
+  return image.lifetime_seconds() > 0 && now < image.expires_at() && IsOfNameAndClass(image, key) &&
+         ReadU16(&image.octets()[kHeaderOctets + key.qname.size()]) == key.qtype;
+}
+
+// RFC 8020 §2 and RFC 2308 §5: a name that does not exist has no type. Behind an alias it is the alias's target that
+// does not exist (RFC 6604 §3), while the name that was asked for does.
+bool CoversEveryType(const ResponseImage& image) {
+  return image.kind() == ResponseKind::kNxDomain && !image.behind_alias();
+}
+
+uint32_t SecondsOf(SteadyTime time) {
+  return static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
+}
+
+// Images that were removed under a lock and are freed after it. What does not fit is freed at once: an insert removes
+// more than a few only where a large answer takes the place of many small ones.
+class Graveyard {
+ public:
+  void Add(ImagePtr image) {
+    if (used_ < images_.size()) images_[used_++] = std::move(image);
+  }
+
+ private:
+  std::array<ImagePtr, 16> images_;
+  size_t used_ = 0;
+};
+
+size_t ShardCountFor(const ResponseCache::Options& options) {
+  constexpr size_t kShardsMax = size_t{1} << 16U;  // as many as the hash has bits for
+  const size_t affordable = std::clamp(options.octets_max / Limits::kCacheShardOctetsMin, size_t{1}, kShardsMax);
+  return std::bit_floor(std::clamp(options.shards, size_t{1}, affordable));
+}
+
+}  // namespace
+
+// Aligned so that two workers on two shards do not share a cache line.
+class alignas(64) ResponseCache::Shard {
+ public:
+  // `octets_max` covers this object too.
+  explicit Shard(size_t octets_max) : table_(octets_max - std::min(octets_max, kOwnOctets)) {}
+
+  std::optional<CachedResponse> Lookup(const CacheKey& key, uint64_t hash, SteadyTime now) {
+    const Tag tag(key, hash);
+    const MutexLock lock(mutex_);
+    const Index index = Find(key, tag, hash);
+    if (index == EntryTable::kNone || now >= table_[index].image->expires_at()) {
+      // What has expired stays until its space is wanted or the next insert replaces it.
+      ++misses_;
+      return std::nullopt;
+    }
+    ++hits_;
+    // Only the order of use changes: a hit never extends an expiry.
+    table_.Touch(index, SecondsOf(now));
+    const ImagePtr& image = table_[index].image;
+    return CachedResponse{image, image->AgeSeconds(now)};
+  }
+
+  void Insert(const CacheKey& key, uint64_t hash, ImagePtr image, SteadyTime now) {
+    const Tag tag(key, hash);
+    const bool every_type = CoversEveryType(*image);
+    Graveyard removed;  // outlives the lock
+    const MutexLock lock(mutex_);
+    RemoveReplaced(key, tag, hash, every_type, now, removed);
+    for (size_t n = 0; n < Limits::kCacheExpiredPerInsert && RemoveOneExpired(now, removed); ++n) {
+    }
+    if (!table_.CouldHold(image->memory_octets())) return;
+    KeepNameWithinLimit(key, tag, hash, now, removed);
+    // C11: expired entries go before live ones, then the least recently used.
+    while (!table_.HasRoomFor(image->memory_octets())) {
+      if (!RemoveOneExpired(now, removed)) Remove(table_.least_recently_used(), now, removed);
+    }
+    table_.Add(hash, every_type ? tag.of_every_type() : tag.of_type(), std::move(image), SecondsOf(now));
+    ++insertions_;
+  }
+
+  Statistics Read(SteadyTime now) const {
+    const MutexLock lock(mutex_);
+    Statistics statistics{.entries = table_.size(),
+                          .octets = kOwnOctets + table_.octets(),
+                          .hits = hits_,
+                          .misses = misses_,
+                          .insertions = insertions_,
+                          .evictions = evictions_,
+                          .expired = expired_,
+                          .lru_age_seconds = 0};
+    if (table_.size() > 0) {
+      // Seconds wrap every 136 years of uptime, and so does their difference. Another thread's clock may be ahead.
+      const auto age = static_cast<int32_t>(SecondsOf(now) - table_[table_.least_recently_used()].last_used_seconds);
+      statistics.lru_age_seconds = static_cast<uint64_t>(std::max(0, age));
+    }
+    return statistics;
+  }
+
+ private:
+  using Index = EntryTable::Index;
+  static const size_t kOwnOctets;
+
+  // The entry that answers the key, expired or not. There is never both one for the type and one for every type.
+  Index Find(const CacheKey& key, const Tag& tag, uint64_t hash) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (Index index = table_.FirstOf(hash); index != EntryTable::kNone; index = table_.NextOf(index)) {
+      if (tag.Answers(table_[index].tag) && IsOfNameAndClass(*table_[index].image, key)) return index;
+    }
+    return EntryTable::kNone;
+  }
+
+  // Removes what a new image makes obsolete. NXDOMAIN ends everything that was known of the name; any other outcome
+  // ends the one for its type, and an NXDOMAIN, for it shows that the name exists.
+  void RemoveReplaced(const CacheKey& key, const Tag& tag, uint64_t hash, bool every_type, SteadyTime now,
+                      Graveyard& removed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (Index index = table_.FirstOf(hash); index != EntryTable::kNone;) {
+      const EntryTable::Entry& entry = table_[index];
+      const bool concerned = every_type ? tag.IsOfSameName(entry.tag) : tag.Answers(entry.tag);
+      if (concerned && IsOfNameAndClass(*entry.image, key)) {
+        RemoveObsolete(index, now, removed);
+        index = table_.FirstOf(hash);  // indices have moved; a name has few entries, so starting over is cheap
+      } else {
+        index = table_.NextOf(index);
+      }
+    }
+  }
+
+  // All of a name's entries, of whatever class, DO and CD, are in one chain, which every lookup of the name walks: so a
+  // client that asks for 65,536 types of a name must not make it long. New entries come first in a chain, so the last
+  // one is the first that was stored.
+  void KeepNameWithinLimit(const CacheKey& key, const Tag& tag, uint64_t hash, SteadyTime now, Graveyard& removed)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    size_t count = 0;
+    Index stored_first = EntryTable::kNone;
+    for (Index index = table_.FirstOf(hash); index != EntryTable::kNone; index = table_.NextOf(index)) {
+      if (tag.HasSameHash(table_[index].tag) && IsOfName(*table_[index].image, key.qname)) {
+        ++count;
+        stored_first = index;
+      }
+    }
+    if (count >= Limits::kCacheEntriesPerNameMax) Remove(stored_first, now, removed);
+  }
+
+  bool RemoveOneExpired(SteadyTime now, Graveyard& removed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const Index index = table_.soonest_to_expire();
+    if (index == EntryTable::kNone || now < table_[index].image->expires_at()) return false;
+    Remove(index, now, removed);
+    return true;
+  }
+
+  // Removes an entry to make room.
+  void Remove(Index index, SteadyTime now, Graveyard& removed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    ++(now < table_[index].image->expires_at() ? evictions_ : expired_);
+    removed.Add(table_.Remove(index));
+  }
+
+  // Removes an entry that something newer is known about: no eviction.
+  void RemoveObsolete(Index index, SteadyTime now, Graveyard& removed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (now >= table_[index].image->expires_at()) ++expired_;
+    removed.Add(table_.Remove(index));
+  }
+
+  mutable Mutex mutex_;
+  EntryTable table_ ABSL_GUARDED_BY(mutex_);
+  uint64_t hits_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t misses_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t insertions_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t evictions_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t expired_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// With the padding that its alignment takes from the allocator, and the pointer to it.
+const size_t ResponseCache::Shard::kOwnOctets = AllocationOctets(sizeof(Shard) + alignof(Shard)) + sizeof(void*);
+
+ResponseCache::ResponseCache(const Options& options) : octets_max_(options.octets_max), hasher_(options.hash_seed) {
+  const size_t shards = ShardCountFor(options);
+  shards_.reserve(shards);
+  for (size_t n = 0; n < shards; ++n) shards_.push_back(std::make_unique<Shard>(options.octets_max / shards));
+}
+
+ResponseCache::~ResponseCache() = default;
+
+ResponseCache::Shard& ResponseCache::ShardOf(uint64_t hash) const {
+  return *shards_[static_cast<size_t>(hash >> 48U) & (shards_.size() - 1)];
+}
+
+std::optional<CachedResponse> ResponseCache::Lookup(const CacheKey& key, SteadyTime now) {
+  const uint64_t hash = hasher_(key.qname);
+  return ShardOf(hash).Lookup(key, hash, now);
+}
+
+void ResponseCache::Insert(const CacheKey& key, ImagePtr image, SteadyTime now) {
+  if (!image || !IsStorable(*image, key, now)) return;
+  const uint64_t hash = hasher_(key.qname);
+  ShardOf(hash).Insert(key, hash, std::move(image), now);
+}
+
+ResponseCache::Statistics ResponseCache::Total(SteadyTime now) const {
+  Statistics total;
+  for (const Statistics& shard : PerShard(now)) {
+    total.entries += shard.entries;
+    total.octets += shard.octets;
+    total.hits += shard.hits;
+    total.misses += shard.misses;
+    total.insertions += shard.insertions;
+    total.evictions += shard.evictions;
+    total.expired += shard.expired;
+    total.lru_age_seconds = std::max(total.lru_age_seconds, shard.lru_age_seconds);
+  }
+  return total;
+}
+
+std::vector<ResponseCache::Statistics> ResponseCache::PerShard(SteadyTime now) const {
+  std::vector<Statistics> statistics;
+  statistics.reserve(shards_.size());
+  for (const std::unique_ptr<Shard>& shard : shards_) statistics.push_back(shard->Read(now));
+  return statistics;
+}
+
+}  // namespace dotward
