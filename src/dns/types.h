@@ -61,6 +61,7 @@ enum class EdeCode : uint16_t {
   kNoReachableAuthority = 22,
   kNetworkError = 23,
   kInvalidData = 24,
+  kInvalidQueryType = 30,  // RFC 9824
 };
 
 struct ExtendedError {
