@@ -68,13 +68,28 @@ struct Limits {
   static constexpr int kPortZeroTriesMax = 64;  // ports tried for one that is free for UDP and TCP alike
 
   // --- upstream ---
-  static constexpr size_t kInFlightPerConnectionMax = 16'384;  // of 65,536 IDs, so that random ones are quickly free
-  static constexpr size_t kUnmatchedResponsesMax = 16;         // duplicates and strangers before a connection is closed
-  static constexpr size_t kTlsReadOctets = 16'384;             // one TLS record
-  static constexpr size_t kConnectionOutputOctetsMax = size_t{4} << 20;
+  // IDs of one connection that are taken: by queries under way and by those that were given up but may still be
+  // answered. Of 65,536, so that a random free one is found in four draws on average at the most.
+  static constexpr size_t kInFlightPerConnectionMax = 49'152;
+  static constexpr size_t kUnmatchedResponsesMax = 16;                   // duplicates before a connection is closed
+  static constexpr size_t kTlsReadOctets = 16'384;                       // one TLS record
+  static constexpr size_t kConnectionOutputOctetsMax = size_t{8} << 20;  // unsent queries of one connection
+  static constexpr size_t kWaitingForConnectionMax = 49'152;             // queries that wait for one handshake
+  static constexpr size_t kSendsPerAttemptMax = 2;        // a query whose connection was lost is asked once more
+  static constexpr size_t kAttemptsPerQueryMax = 8;       // servers that one query may be put to
   static constexpr std::chrono::seconds kConnectTime{3};  // TCP and TLS handshakes together
   static constexpr std::chrono::milliseconds kBackOffMin{100};
-  static constexpr std::chrono::seconds kBackOffMax{5};
+  // Short of a second, so that an upstream is in use within one of its return, however long it was away.
+  static constexpr std::chrono::milliseconds kBackOffMax{800};
+  // How long one server is waited for before the next is asked as well: a fair share of the deadline within these.
+  static constexpr std::chrono::milliseconds kAttemptPatienceMin{200};
+  static constexpr std::chrono::milliseconds kAttemptPatienceMax{1000};
+  // A connection that has answered nothing for so long, with queries waiting: others are asked first; it is closed.
+  static constexpr std::chrono::milliseconds kSilenceDoubtful{500};
+  static constexpr std::chrono::milliseconds kSilenceMax{1500};
+  // A connection that served for so long was a good one, whatever its end.
+  static constexpr std::chrono::milliseconds kStableConnection{1000};
+  static constexpr std::chrono::seconds kUpstreamLogInterval{60};  // between lines that say the same of one server
 
   // --- resolver ---
   static constexpr size_t kExchangesMax = 20'000;  // different questions under way in the process

@@ -1,0 +1,120 @@
+#ifndef DOTWARD_UPSTREAM_ATTEMPT_H_
+#define DOTWARD_UPSTREAM_ATTEMPT_H_
+
+#include <absl/status/statusor.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "base/await.h"
+#include "dns/query_builder.h"
+#include "dns/types.h"
+#include "dotward/clock.h"
+#include "dotward/upstream.h"
+
+namespace dotward {
+
+// A question as it goes over the wire, made once however often it is sent. Its ID is the connection's business and
+// zero here. Padded for an encrypted transport (RFC 8467 §4.1).
+class PreparedQuery {
+ public:
+  explicit PreparedQuery(const UpstreamQuery& query);
+
+  OctetView octets() const { return {octets_.data(), size_}; }
+  OctetView question() const { return octets().subspan(kHeaderOctets, question_octets_); }  // QNAME, QTYPE, QCLASS
+
+ private:
+  std::array<uint8_t, kBuiltQueryOctetsMax> octets_;
+  size_t size_;
+  size_t question_octets_;
+};
+
+class Attempt;
+
+// Who has an attempt in hand: lets go of it when it is asked to, and tells it when it goes away itself.
+class AttemptHolder {
+ public:
+  virtual void Release(Attempt& attempt) = 0;
+
+ protected:
+  ~AttemptHolder() = default;
+};
+
+// One question that is put to one server. The asker owns it, starts it with DotUpstream::Start, sleeps on the Wakeup
+// and looks whether it is done; to destroy it is to take the question back. A waiting attempt costs no timer and no
+// coroutine of its own. One event loop.
+class Attempt {
+ public:
+  // Both must outlive it.
+  Attempt(const PreparedQuery& query, Wakeup& asker) : query_(query), asker_(asker) {}
+  ~Attempt() { Withdraw(); }
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+
+  // --- the asker's side ---
+  bool done() const { return result_.has_value(); }
+  // Once, when done().
+  absl::StatusOr<UpstreamResponse> Take() { return *std::move(result_); }
+  // Nobody waits any more. An answer that comes later reaches nobody.
+  void Withdraw() {
+    if (holder_ != nullptr) holder_->Release(*this);
+    holder_ = nullptr;
+  }
+
+  // --- the server's side ---
+  const PreparedQuery& query() const { return query_; }
+  void HeldBy(AttemptHolder* holder) { holder_ = holder; }
+  // Ends the attempt and wakes the asker on the loop's next turn.
+  void Complete(absl::StatusOr<UpstreamResponse> result) {
+    holder_ = nullptr;
+    result_.emplace(std::move(result));
+    asker_.Notify();
+  }
+
+  SteadyTime started_at{};
+  uint64_t batch = 0;    // the connection's batch that carries it
+  uint16_t id = 0;       // on its connection
+  uint8_t sends = 0;     // how often it has been put on a connection that then sent it
+  bool counted = false;  // as a query of its server
+
+ private:
+  friend class AttemptList;
+
+  const PreparedQuery& query_;
+  Wakeup& asker_;
+  AttemptHolder* holder_ = nullptr;
+  Attempt* previous_ = nullptr;
+  Attempt* next_ = nullptr;
+  std::optional<absl::StatusOr<UpstreamResponse>> result_;
+};
+
+// Attempts in the order in which they came, linked through themselves: any can leave at any time without a search.
+// Does not own them; an attempt is in at most one list.
+class AttemptList {
+ public:
+  AttemptList() = default;
+  AttemptList(AttemptList&& other) noexcept { *this = std::move(other); }
+  AttemptList& operator=(AttemptList&& other) noexcept {
+    first_ = std::exchange(other.first_, nullptr);
+    last_ = std::exchange(other.last_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+
+  bool empty() const { return first_ == nullptr; }
+  size_t size() const { return size_; }
+  void PushBack(Attempt& attempt);
+  void Remove(Attempt& attempt);
+  Attempt& PopFront();  // not empty
+
+ private:
+  Attempt* first_ = nullptr;
+  Attempt* last_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace dotward
+
+#endif  // DOTWARD_UPSTREAM_ATTEMPT_H_
