@@ -165,8 +165,8 @@ ConfigResult ParseConfig(const std::string& text, const std::string& file);
 // A file that cannot be read is an error as any other.
 ConfigResult LoadConfig(const std::string& file);
 
-// The configuration as YAML, every key written out, which ParseConfig accepts and reads as the same configuration (unless
-// tens of thousands of routes make it longer than Limits::kConfigOctetsMax).
+// The configuration as YAML, every key written out, which ParseConfig accepts and reads as the same configuration
+// (unless tens of thousands of routes make it longer than Limits::kConfigOctetsMax).
 std::string PrintConfig(const Config& config);
 
 }  // namespace dotward

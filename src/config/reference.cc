@@ -16,7 +16,7 @@ dotward reads one YAML file, `/etc/dotward/dotward.yaml` or the one that `--conf
 file holds only what is to differ; without a file the defaults alone are in force. `conf/dotward.yaml` is the defaults
 written out, `conf/examples/` has files for common cases.
 
-* `dotward check --config FILE` reports everything that is wrong with a file, each fault as `FILE:LINE:COL: path: message`.
+* `dotward check --config FILE` reports all that is wrong with a file, each fault as `FILE:LINE:COL: path: message`.
 * `dotward config --config FILE` prints the configuration in force, defaults filled in, as a file that `check` accepts.
 
 A file with any fault is refused as a whole: the server does not start with half of it.

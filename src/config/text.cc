@@ -92,14 +92,14 @@ std::optional<TextProblem> CheckText(std::string_view text) {
   return std::nullopt;
 }
 
-bool HasControlCharacter(std::string_view text) {
-  for (size_t at = 0; at < text.size(); ++at) {
-    const uint8_t octet = OctetAt(text, at);
-    if (octet < 0x20 || octet == 0x7f) return true;
-    // U+0080 to U+009F; U+0085 breaks lines in terminals as well.
-    if (octet == 0xc2 && at + 1 < text.size() && OctetAt(text, at + 1) < 0xa0) return true;
+bool IsPlainText(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const Decoded decoded = DecodeUtf8(text, at);
+    const bool control = decoded.character < 0x20 || (decoded.character >= 0x7f && decoded.character < 0xa0);
+    if (decoded.octets == 0 || control || !IsPrintable(decoded.character)) return false;
+    at += decoded.octets;
   }
-  return false;
+  return true;
 }
 
 std::string Quote(std::string_view text) {

@@ -25,8 +25,9 @@ struct TextProblem {
 // directive. The parser would read past some of these in silence (it takes octet 0x04 for the end of the text).
 std::optional<TextProblem> CheckText(std::string_view text);
 
-// True where `text` has a control character, which no value of ours may have.
-bool HasControlCharacter(std::string_view text);
+// True where `text` is UTF-8 on one line without control characters, as every value must be. Escapes can make others of
+// a sound text: the parser even reads "\N" as an octet that is not UTF-8.
+bool IsPlainText(std::string_view text);
 
 // `text` in quotes for a message: control characters escaped, cut after 60 characters. `text` must be UTF-8.
 std::string Quote(std::string_view text);

@@ -301,7 +301,7 @@ Problem ReadScalar(const SchemaKey& key, const YamlNode& node, T* target) {
     return StrCat(Quote(node.text), " is longer than ", Limits::kConfigTextOctetsMax, " octets");
   }
   if (IsAddressType(key.type) && node.text.size() > kAddressOctetsMax) return NotA(key, node.text);
-  if (HasControlCharacter(node.text)) return StrCat(Quote(node.text), " has a control character or a line break");
+  if (!IsPlainText(node.text)) return StrCat(Quote(node.text), " has a control character or a line break");
   return Read(key, node, target);
 }
 

@@ -53,6 +53,15 @@ TEST(CheckTextTest, NamesThePlace) {
   EXPECT_EQ(CharacterColumn("é\xe9", {1, 3}), 2);
 }
 
+TEST(IsPlainTextTest, IsOneLineOfPrintableUtf8) {
+  for (const std::string_view text : {""sv, "a b"sv, "ü"sv, "\xc2\xa0"sv, "\xf0\x9f\x98\x80"sv}) {
+    EXPECT_TRUE(IsPlainText(text)) << Quote(text);
+  }
+  for (const std::string_view text : {"\0"sv, "a\tb"sv, "a\n"sv, "\x7f"sv, "\xc2\x85"sv, "\x85"sv, "\xef\xbf\xbf"sv}) {
+    EXPECT_FALSE(IsPlainText(text)) << Quote(text);
+  }
+}
+
 TEST(QuoteTest, EscapesControlCharactersAndCutsBetweenCharacters) {
   EXPECT_EQ(Quote("a\nb\x7f\xc2\x9b"), "\"a\\x0ab\\x7f\\x9b\"");
   EXPECT_EQ(Quote("\xff"), "\"\\xff\"");
