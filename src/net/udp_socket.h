@@ -68,6 +68,8 @@ class UdpSocket {
 
   UdpSendResult Send(std::span<mmsghdr> messages);
 
+  void Close() { descriptor_ = Descriptor(); }
+
  private:
   UdpSocket(Descriptor descriptor, const Endpoint& local) : descriptor_(std::move(descriptor)), local_(local) {}
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "net/socket_address.h"
@@ -48,6 +49,14 @@ absl::StatusOr<SocketPair> BindPair(const Endpoint& wanted) {
   }
 }
 
+// The default configuration and every careful one names IPv6 beside IPv4. On a machine that has it switched off, ::1
+// and
+// :: do not exist: that is no mistake in the file, and no reason to leave the IPv4 clients without DNS.
+bool IsForWantOfIpv6(const Endpoint& wanted, const absl::Status& status) {
+  const bool every_machine_has_it = wanted.address.IsLoopback() || wanted.address.IsUnspecified();
+  return !wanted.address.is_v4() && every_machine_has_it && absl::IsUnavailable(status);
+}
+
 ConnectionLimiter::Options LimiterOptions(const Config& config) {
   return {.total_max = config.limits.tcp_connections,
           .per_client_max = config.limits.tcp_connections_per_client,
@@ -70,8 +79,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Bind(const Config& config, size_
       return absl::InvalidArgumentError(
           StrCat("listen: tls://", listen.endpoint.ToString(), ": this version listens with UDP and TCP only"));
     }
-    RETURN_IF_ERROR(server->BindFirst(listen.endpoint));
+    const absl::Status bound = server->BindFirst(listen.endpoint);
+    if (bound.ok()) continue;
+    if (config.listen.size() == 1 || !IsForWantOfIpv6(listen.endpoint, bound)) return bound;
+    Log(LogLevel::kWarning, "this machine has no IPv6: an address is not listened on",
+        {{"listen", listen.endpoint.ToString()}, {"error", MessageOf(bound)}});
   }
+  if (server->endpoints_.empty()) return absl::UnavailableError("listen: not one of the addresses can be had");
   RETURN_IF_ERROR(server->BindSiblings());
   return server;
 }

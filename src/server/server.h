@@ -23,7 +23,8 @@ namespace dotward {
 class Server {
  public:
   // Binds a UDP and a TCP socket to each of config.listen for each of `workers`, which is at least 1. Port 0 takes a
-  // port that is free for both. Fails as a whole: kInvalidArgument for endpoints that exclude each other, else as
+  // port that is free for both. [::1] and [::] are left out, with a warning, on a machine without IPv6, where something
+  // else is listened on. Fails as a whole otherwise: kInvalidArgument for endpoints that exclude each other, else as
   // BindError says.
   static absl::StatusOr<std::unique_ptr<Server>> Bind(const Config& config, size_t workers);
   Server(const Server&) = delete;

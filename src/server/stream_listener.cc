@@ -62,7 +62,7 @@ void StreamListener::StopReading() {
   if (readiness_.is_open()) (void)readiness_.release();
   // Whoever connects from now on is refused at once instead of waiting for a server that will not serve.
   listening_ = Descriptor();
-  for (StreamConnection* connection : connections_) connection->Drain();
+  for (const auto& [connection, owner] : connections_) connection->Drain();
 }
 
 Task<> StreamListener::Stop() {
@@ -107,30 +107,28 @@ StreamListener::AcceptOutcome StreamListener::AcceptBatch() {
 void StreamListener::Admit(Descriptor connected, const Endpoint& peer) {
   switch (limiter_.Admit(peer.address)) {
     case ConnectionLimiter::Verdict::kAdmitted:
-      statistics_.accepted.Add();
-      statistics_.open.Add();
-      tasks_.Spawn(Serve(std::move(connected), peer));
       break;
     case ConnectionLimiter::Verdict::kTotalReached:
       statistics_.refused_total.Add();
-      break;
+      return;
     case ConnectionLimiter::Verdict::kClientReached:
       statistics_.refused_per_client.Add();
-      break;
+      return;
   }
+  statistics_.accepted.Add();
+  statistics_.open.Add();
+  auto stream = std::make_unique<TcpStream>(context_.loop, std::move(connected), peer.address.family());
+  auto owner = std::make_unique<StreamConnection>(context_, std::move(stream), Client{peer, Transport::kTcp},
+                                                  statistics_, patience_);
+  StreamConnection* const connection = owner.get();
+  connections_.emplace(connection, std::move(owner));
+  tasks_.Spawn(Serve(connection, peer.address));
 }
 
-Task<> StreamListener::Serve(Descriptor connected, Endpoint peer) {
-  const IpAddress address = peer.address;
-  {
-    auto stream = std::make_unique<TcpStream>(context_.loop, std::move(connected), address.family());
-    StreamConnection connection(context_, std::move(stream), Client{peer, Transport::kTcp}, statistics_, patience_);
-    connections_.insert(&connection);
-    if (stopping_) connection.Drain();  // accepted in the turn in which the stop came
-    co_await connection.Run();
-    connections_.erase(&connection);
-  }
-  limiter_.Release(address);
+Task<> StreamListener::Serve(StreamConnection* connection, IpAddress client) {
+  co_await connection->Run();
+  connections_.erase(connection);
+  limiter_.Release(client);
   statistics_.open.Subtract();
 }
 

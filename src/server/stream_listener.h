@@ -2,7 +2,8 @@
 #define DOTWARD_SERVER_STREAM_LISTENER_H_
 
 #include <asio/posix/basic_stream_descriptor.hpp>
-#include <unordered_set>
+#include <memory>
+#include <unordered_map>
 
 #include "base/await.h"
 #include "dotward/task.h"
@@ -39,7 +40,7 @@ class StreamListener {
   Task<> AcceptConnections();
   AcceptOutcome AcceptBatch();
   void Admit(Descriptor connected, const Endpoint& peer);
-  Task<> Serve(Descriptor connected, Endpoint peer);
+  Task<> Serve(StreamConnection* connection, IpAddress client);
 
   ListenerContext& context_;
   Descriptor listening_;
@@ -52,7 +53,8 @@ class StreamListener {
   SteadyTimer back_off_;
   bool failing_ = false;  // the last accept failed, and that has been logged
   bool stopping_ = false;
-  std::unordered_set<StreamConnection*> connections_;
+  // Owned here and not by the coroutines that serve them: one that is parked in its connection would own itself.
+  std::unordered_map<StreamConnection*, std::unique_ptr<StreamConnection>> connections_;
   TaskGroup tasks_;  // AcceptConnections and one Serve a connection
 };
 

@@ -55,6 +55,8 @@ Task<> UdpListener::Stop() {
   closing_ = true;
   later_ready_.Notify();
   co_await tasks_.Join();
+  if (readiness_.is_open()) (void)readiness_.release();
+  socket_.Close();
 }
 
 Task<> UdpListener::Serve() {
@@ -153,9 +155,10 @@ Task<> UdpListener::SendLaterReplies() {
       const size_t end = std::min(sending_.size(), next + Limits::kUdpBatch);
       for (; next < end; ++next) later_batch_.Add(sending_[next].octets, sending_[next].path);
       const std::span<mmsghdr> rest = SendNow(later_batch_.messages());
-      const bool left = rest.empty() || co_await SendPatiently(rest);
+      bool all_left = true;
+      if (!rest.empty()) all_left = co_await SendPatiently(rest);
       later_batch_.Clear();
-      if (!left) {
+      if (!all_left) {
         // The others have waited as long and would only make the next ones late.
         statistics_.dropped_blocked.Add(sending_.size() - next);
         break;

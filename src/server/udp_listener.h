@@ -30,7 +30,7 @@ class UdpListener {
   void Start();
   // Reads no more from now on.
   void StopReading();
-  // Ends when the replies to everything that was read have been sent. Calls StopReading().
+  // Ends when the replies to everything that was read have been sent and the socket is closed. Calls StopReading().
   Task<> Stop();
 
  private:

@@ -198,6 +198,8 @@ TEST(ServerTest, StopAnswersWhatEveryListenerOwes) {
   EXPECT_EQ(tcp.Replies(loop, 1), std::vector<std::string>{"later tcp"});
   EXPECT_EQ(udp.Receive(loop).text, "later udp");
   EXPECT_TRUE(RunUntil(loop, [&] { return stoppers.running() == 0; }));
+  const Config same = Listening({(*server)->endpoints()[0], (*server)->endpoints()[1]});
+  EXPECT_TRUE(Server::Bind(same, 1).ok()) << "every socket is closed";
 }
 
 TEST(StatisticsTest, EveryCountHasANameOfItsOwnAndIsAdded) {

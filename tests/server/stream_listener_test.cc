@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/strings.h"
 #include "server/fake_query_handler.h"
 #include "server/loopback_clients.h"
@@ -283,8 +284,11 @@ TEST_F(StreamListenerTest, X12_AClientWhoseWindowStaysShutIsClosed) {
   clock_.Advance(kPatience.write - Duration(1));
   LetWatchesLook();
   EXPECT_EQ(statistics_.write_timeouts.value(), 0U);
-  clock_.Advance(Duration(1));
-  ASSERT_TRUE(RunUntilTrue([&] { return statistics_.open.value() == 0; }));
+  // The kernels on both sides may still move a few octets, each of which is progress.
+  ASSERT_TRUE(RunUntilTrue([&] {
+    clock_.Advance(Duration(milliseconds(1)));
+    return statistics_.open.value() == 0;
+  }));
   EXPECT_EQ(statistics_.write_timeouts.value(), 1U);
   EXPECT_EQ(context_.stream_output.taken(), 0U) << "what it did not read is counted no more";
 }
@@ -414,6 +418,8 @@ TEST_F(StreamListenerTest, AcceptingOutlivesALackOfDescriptors) {
   before.Replies(loop_, 1);
   TcpClient client(server());
   client.Send(Frame("now"));
+  // The undefined-behaviour sanitizer takes descriptors when it sees a type for the first time: let it see the log's.
+  Log(LogLevel::kError, "descriptors are about to run out");
   rlimit saved{};
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &saved), 0);
   const Descriptor lowest_free(dup(0));
@@ -484,12 +490,21 @@ TEST_F(StreamListenerTest, StopTakesOnlySoMuchFromAClientThatGoesOnSending) {
   EXPECT_GE(sent, Limits::kStreamLingerOctetsMax);
 }
 
-TEST_F(StreamListenerTest, CanBeDestroyedWithQueriesWaitingOnceTheLoopRunsNoMore) {
-  TcpClient client(server());
-  client.Send(Frame("later"));
-  ASSERT_TRUE(RunUntilTrue([&] { return handler_.waiting() == 1; }));
+TEST_F(StreamListenerTest, CanBeDestroyedInAnyStateOnceTheLoopRunsNoMore) {
+  TcpClient waiting(server());
+  waiting.Send(Frame("later"));
   TcpClient reading(server());
-  ASSERT_TRUE(RunUntilTrue([&] { return statistics_.open.value() == 2; }));
+  TcpClient half_closed(server());
+  half_closed.Send(Frame("later"));
+  half_closed.SendEndOfStream();
+  TcpClient full(server());
+  for (size_t i = 0; i < Limits::kStreamPipelineMax + 1; ++i) full.Send(Frame("later"));
+  TcpClient unread(server(), {}, 4096);
+  for (int i = 0; i < 300; ++i) unread.Send(Frame("big 60000 "));
+  ASSERT_TRUE(RunUntilTrue([&] {
+    return handler_.waiting() == Limits::kStreamPipelineMax + 2 && statistics_.open.value() == 5 &&
+           context_.stream_output.taken() >= Limits::kStreamOutputOctetsMax;
+  }));
   listener_.reset();  // the address sanitizer has the rest of the claim
 }
 
