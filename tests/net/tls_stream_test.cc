@@ -1013,6 +1013,23 @@ TEST(TlsAcceptTest, A4_SilentClientEndsAtTheDeadline) {
   EXPECT_EQ(recv(client.get(), &octet, 1, 0), 0) << "the socket is closed";
 }
 
+TEST(TlsAcceptTest, S3_ClientThatHalfClosedIsStillAnswered) {
+  LoopbackDotServer server;
+  const Octets query = MessageBuilder::Query(5, "www.example.", rr_type::kA).Build();
+  const Octets expected = Framed(PositiveAnswerTo(query));
+  for (const char* const priority : {kTls12, kTls13}) {
+    std::string reply;
+    const int code = TalkBlockingTls(server.endpoint(), priority, [&](gnutls_session_t session) {
+      const Octets framed = Framed(query);
+      EXPECT_EQ(gnutls_record_send(session, framed.data(), framed.size()), static_cast<ssize_t>(framed.size()));
+      EXPECT_EQ(gnutls_bye(session, GNUTLS_SHUT_WR), 0);
+      reply = ReceiveOctets(session, expected.size());
+    });
+    EXPECT_EQ(code, 0);
+    EXPECT_EQ(OctetsOf(reply), expected);
+  }
+}
+
 TEST(TlsAcceptTest, X13_ClientsRenegotiationIsRefused) {
   LoopbackDotServer server(nullptr, WithVersions(TlsVersions::kTls12Only));
   int second = 0;
