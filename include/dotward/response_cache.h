@@ -28,6 +28,9 @@ struct CachedResponse {
   uint32_t age_seconds = 0;
 };
 
+// Why somebody looks. The recheck of a question that was counted as a miss already counts nothing.
+enum class LookupPurpose : uint8_t { kAnswer, kRecheck };
+
 // A TTL-aware LRU cache of responses, split into shards with a mutex each and bounded in octets of memory. Positive and
 // negative responses are entries alike. Thread-safe.
 class ResponseCache {
@@ -61,7 +64,8 @@ class ResponseCache {
   // The response stored under `key` and its age at `now` in whole seconds, or nullopt if there is none or it has
   // expired (at exactly expires_at it has). An NXDOMAIN stored for the name answers every type of it (RFC 8020 §2).
   // Holds one shard's mutex; allocates nothing.
-  std::optional<CachedResponse> Lookup(const CacheKey& key, SteadyTime now);
+  std::optional<CachedResponse> Lookup(const CacheKey& key, SteadyTime now,
+                                       LookupPurpose purpose = LookupPurpose::kAnswer);
 
   // Stores `image` under `key` in place of what was there; the image must be of the key's question, have a lifetime
   // over 0 and not be expired, else nothing happens. An NXDOMAIN that is about the key's own name (not behind an alias)

@@ -44,7 +44,6 @@ bool IsSameName(OctetView a, OctetView b) {
   return a.size() == b.size() && (std::memcmp(a.data(), b.data(), a.size()) == 0 || EqualIgnoringCase(a, b));
 }
 
-
 // The name lives in the image alone, so the key compares with the question there. A name in wire form says itself where
 // it ends: one that begins with the whole of another is that other.
 bool IsOfName(const ResponseImage& image, OctetView qname) {
@@ -98,16 +97,16 @@ class alignas(64) ResponseCache::Shard {
   // `octets_max` covers this object too.
   explicit Shard(size_t octets_max) : table_(octets_max - std::min(octets_max, kOwnOctets)) {}
 
-  std::optional<CachedResponse> Lookup(const CacheKey& key, uint64_t hash, SteadyTime now) {
+  std::optional<CachedResponse> Lookup(const CacheKey& key, uint64_t hash, SteadyTime now, LookupPurpose purpose) {
     const Tag tag(key, hash);
     const MutexLock lock(mutex_);
     const Index index = Find(key, tag, hash);
     if (index == EntryTable::kNone || now >= table_[index].image->expires_at()) {
       // What has expired stays until its space is wanted or the next insert replaces it.
-      ++misses_;
+      if (purpose == LookupPurpose::kAnswer) ++misses_;
       return std::nullopt;
     }
-    ++hits_;
+    if (purpose == LookupPurpose::kAnswer) ++hits_;
     // Only the order of use changes: a hit never extends an expiry.
     table_.Touch(index, SecondsOf(now));
     const ImagePtr& image = table_[index].image;
@@ -237,9 +236,9 @@ ResponseCache::Shard& ResponseCache::ShardOf(uint64_t hash) const {
   return *shards_[static_cast<size_t>(hash >> 48U) & (shards_.size() - 1)];
 }
 
-std::optional<CachedResponse> ResponseCache::Lookup(const CacheKey& key, SteadyTime now) {
+std::optional<CachedResponse> ResponseCache::Lookup(const CacheKey& key, SteadyTime now, LookupPurpose purpose) {
   const uint64_t hash = hasher_(key.qname);
-  return ShardOf(hash).Lookup(key, hash, now);
+  return ShardOf(hash).Lookup(key, hash, now, purpose);
 }
 
 void ResponseCache::Insert(const CacheKey& key, ImagePtr image, SteadyTime now) {

@@ -501,6 +501,18 @@ TEST_F(ResponseCacheTest, CountsHitsMissesInsertionsEvictionsAndExpiry) {
   EXPECT_EQ(total.expired, 1U);
 }
 
+// Whoever waited for another's exchange looks again; it was counted when it missed.
+TEST_F(ResponseCacheTest, RecheckFindsTheSameAndCountsNothing) {
+  const Octets name = WireName("www.example.");
+  EXPECT_FALSE(cache().Lookup({name, rr_type::kA}, clock_.Now(), LookupPurpose::kRecheck));
+  const ResponseImage* const image = Insert({"www.example."});
+  const auto found = cache().Lookup({name, rr_type::kA}, clock_.Now(), LookupPurpose::kRecheck);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->image.get(), image);
+  EXPECT_EQ(Total().hits, 0U);
+  EXPECT_EQ(Total().misses, 0U);
+}
+
 TEST_F(ResponseCacheTest, TotalIsTheSumOfTheShardsAndTheLongestLruAge) {
   Use(size_t{4} << 20U, 16);
   for (int i = 0; i < 200; ++i) {
