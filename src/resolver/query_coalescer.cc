@@ -69,7 +69,7 @@ void QueryCoalescer::Admit(Request& request, SteadyTime now) {
   }
   // The exchange that answered this question may have ended while the request was on its way here.
   const CacheKey key{query.name.wire(), query.type, query.klass, query.dnssec_ok, query.checking_disabled};
-  if (auto cached = cache_.Lookup(key, now)) {
+  if (auto cached = cache_.Lookup(key, now, LookupPurpose::kRecheck)) {
     statistics_.answered_late.Add();
     Resolution answer;
     answer.image = std::move(cached->image);

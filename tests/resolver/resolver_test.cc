@@ -207,6 +207,9 @@ TEST_F(ResolverTest, C9_AQuestionThatArrivesAfterItsAnswerIsNotAskedAgain) {
   EXPECT_TRUE(late);
   EXPECT_EQ(upstream_.asked().size(), 1U);
   EXPECT_EQ(coalescer_.statistics().answered_late.value(), 1U);
+  // Two queries missed; the rechecks are no queries and count as none.
+  EXPECT_EQ(cache_.Total(clock_.Now()).misses, 2U);
+  EXPECT_EQ(cache_.Total(clock_.Now()).hits, 0U);
 }
 
 TEST_F(ResolverTest, C9_WhoJoinsLateIsAskedForAgainWhenTheFirstRunsOutOfTime) {
