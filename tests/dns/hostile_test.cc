@@ -30,7 +30,13 @@ constexpr bool kSanitized = true;
 #else
 constexpr bool kSanitized = false;
 #endif
-constexpr double kSecondsFactor = kSanitized ? 20 : 1;
+#if defined(NDEBUG)
+constexpr bool kOptimised = true;
+#else
+constexpr bool kOptimised = false;
+#endif
+// The promises on CPU time are about the program as it is shipped; other builds show only that work is not boundless.
+constexpr double kSecondsFactor = kSanitized || !kOptimised ? 20 : 1;
 
 double CpuSeconds() {
   timespec now{};
@@ -258,7 +264,6 @@ size_t Rounds(size_t default_rounds) {
 }
 
 TEST(PromiseX7, ManyBombsLeaveMemoryFlat) {
-  if (kSanitized) GTEST_SKIP() << "the leak check of the sanitizer says it better";
   const Octets tsig = Hex("00 00fa 00ff 00000000 0011 00 000065000000 012c 0000 1234 0000 0000");
   const MessageBuilder query = MessageBuilder::Query(1, "a.", rr_type::kA);
   const std::vector<Octets> messages = {
@@ -281,7 +286,8 @@ TEST(PromiseX7, ManyBombsLeaveMemoryFlat) {
       }
     }
   };
-  run(50);  // what is allocated once
+  run(50);                 // what is allocated once
+  if (kSanitized) return;  // its leak check has the last word, when the program ends
   const size_t before = AllocatedOctets();
   run(Rounds(1'000));
   EXPECT_LT(AllocatedOctets(), before + 4'096);
