@@ -50,8 +50,7 @@ absl::StatusOr<SocketPair> BindPair(const Endpoint& wanted) {
 }
 
 // The default configuration and every careful one names IPv6 beside IPv4. On a machine that has it switched off, ::1
-// and
-// :: do not exist: that is no mistake in the file, and no reason to leave the IPv4 clients without DNS.
+// and :: do not exist: that is no mistake in the file, and no reason to leave the IPv4 clients without DNS.
 bool IsForWantOfIpv6(const Endpoint& wanted, const absl::Status& status) {
   const bool every_machine_has_it = wanted.address.IsLoopback() || wanted.address.IsUnspecified();
   return !wanted.address.is_v4() && every_machine_has_it && absl::IsUnavailable(status);
