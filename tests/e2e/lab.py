@@ -90,6 +90,7 @@ class Process:
 
     def __init__(self, command, log):
         self.log_path = pathlib.Path(log)
+        self.awaited = False  # a test has seen its exit code
         with open(log, "ab") as output:
             self.child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=_die_with_parent
@@ -106,19 +107,23 @@ class Process:
 
     def wait(self, seconds=10):
         """The exit code, which must come within `seconds`."""
+        self.awaited = True
         try:
             return self.child.wait(seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {seconds} s\n{self.log()}") from None
 
+    def terminate_and_wait(self):
+        self.child.terminate()
+        try:
+            self.child.wait(10)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+
     def stop(self):
         if self.running():
-            self.child.terminate()
-            try:
-                self.child.wait(10)
-            except subprocess.TimeoutExpired:
-                self.child.kill()
-                self.child.wait()
+            self.terminate_and_wait()
 
 
 class Dig:
@@ -166,6 +171,13 @@ class Dotward(Process):
                            "+nocookie", *arguments))
         except AssertionError as failure:
             raise AssertionError(f"{failure}\nexit code {self.child.poll()}\n{self.log()}") from None
+
+    def stop(self):
+        """Ends it, and sees that it ended well: a sanitizer's report, too, is another exit code than 0."""
+        if self.running():
+            self.terminate_and_wait()
+        if self.child.returncode != 0 and not self.awaited:
+            raise AssertionError(f"ended with exit code {self.child.returncode}\n{self.log()}")
 
     def serves(self):
         """Whether it answers a question about itself."""
