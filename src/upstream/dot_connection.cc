@@ -193,25 +193,10 @@ void DotConnection::HandleUnmatched(uint16_t id) {
 void DotConnection::Answer(Attempt& attempt, OctetView frame, SteadyTime now) {
   UpstreamResponse response;
   response.octets.assign(frame.begin(), frame.end());
-  absl::StatusOr<Message> message = ParseResponse(response.octets);
-  if (!message.ok()) {
-    counters_.malformed.Add();
-    counters_.failed.Add();
-    attempt.Complete(
-        absl::DataLossError(StrCat(*upstream_, " ", stream_->peer().ToString(), ": ", MessageOf(message.status()))));
-    return;
-  }
-  counters_.responses.Add();
-  counters_.latency_microseconds.Add(
-      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - attempt.started_at).count()));
-  const Rcode rcode = message->scan().rcode();
-  if (rcode == Rcode::kNxDomain) counters_.nxdomain.Add();
-  if (rcode == Rcode::kServFail) counters_.servfail.Add();
-  response.message = *std::move(message);
   response.upstream = upstream_;
   response.received_at = now;
   response.authenticated = true;
-  attempt.Complete(std::move(response));
+  attempt.CompleteUnparsed(std::move(response), stream_->peer(), counters_);
 }
 
 }  // namespace dotward

@@ -51,7 +51,7 @@ Task<absl::StatusOr<UpstreamResponse>> DotUpstream::Exchange(const UpstreamQuery
     timeout.Set(deadline.at());
     while (!attempt.done() && !timeout.expired()) co_await wakeup.Wait();
   }
-  if (attempt.done()) co_return attempt.Take();
+  if (attempt.done()) co_return std::move(attempt.result());
   GiveUp(attempt, Now());
   co_return absl::DeadlineExceededError(
       StrCat(label_, ": no answer within ", FormatDuration(deadline.RemainingAt(started))));

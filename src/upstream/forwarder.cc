@@ -35,11 +35,27 @@ bool HasExtendedError(const ScannedMessage& scan) {
   return found;
 }
 
+// Whether the answer section is nothing but the data that was asked for, which is what most are and what needs no
+// closer look to be good.
+bool IsPlainAnswer(const ScannedMessage& scan) {
+  if (scan.truncated() || scan.rcode() != Rcode::kNoError) return false;
+  bool has_data = false;
+  for (const RecordEdges& record : scan.records) {
+    if (record.section != Section::kAnswer || record.type == rr_type::kRrsig) continue;
+    const bool is_data = record.type == scan.qtype && record.klass == scan.qclass &&
+                         ReadU16(&scan.octets[record.owner]) == kPointerToQuestion;
+    if (!is_data) return false;
+    has_data = true;
+  }
+  return has_data;
+}
+
 Grade GradeOf(const Message& message) {
   const Rcode rcode = message.scan().rcode();
   if (rcode != Rcode::kNoError && rcode != Rcode::kNxDomain) {
     return HasExtendedError(message.scan()) ? Grade::kExplained : Grade::kFailure;
   }
+  if (IsPlainAnswer(message.scan())) return Grade::kGood;
   return ClassifyResponse(message, TtlPolicy()).usable() ? Grade::kGood : Grade::kUnusable;
 }
 
@@ -85,7 +101,7 @@ class Forwarder::Race {
   Task<> Sleep() { return wakeup_.Wait(); }
 
   absl::StatusOr<UpstreamResponse> Result() {
-    if (best_) return *std::move(best_);
+    if (best_ != nullptr) return std::move(best_->attempt.result());
     const std::string why = WhyNothing();
     if (timed_out_) return absl::DeadlineExceededError(why);
     return any_malformed_ ? absl::DataLossError(why) : absl::UnavailableError(why);
@@ -138,7 +154,7 @@ class Forwarder::Race {
     if (entrant.judged || !entrant.attempt.done()) return;
     entrant.judged = true;
     --running_;
-    absl::StatusOr<UpstreamResponse> result = entrant.attempt.Take();
+    const absl::StatusOr<UpstreamResponse>& result = entrant.attempt.result();
     if (!result.ok()) {
       if (absl::IsDataLoss(result.status())) {
         if (!std::exchange(any_malformed_, true)) once_more_ = entrant.candidate;
@@ -149,7 +165,7 @@ class Forwarder::Race {
     const Grade grade = GradeOf(result->message);
     if (grade > grade_) {
       grade_ = grade;
-      best_ = *std::move(result);
+      best_ = &entrant;
     }
     if (grade == Grade::kGood) return;
     // The other addresses of an upstream are the same service and would say the same.
@@ -193,8 +209,8 @@ class Forwarder::Race {
   SteadyTime patience_ends_ = SteadyTime::max();
   std::optional<size_t> once_more_;
 
-  std::optional<UpstreamResponse> best_;
-  Grade grade_ = Grade::kNone;
+  Entrant* best_ = nullptr;
+  Grade grade_ = Grade::kNone;  // of the best
   absl::InlinedVector<std::string, 1> errors_;
   bool any_malformed_ = false;
   bool timed_out_ = false;

@@ -14,11 +14,15 @@ bool RouteTable::Add(const Name& zone, size_t route) {
 }
 
 std::optional<size_t> RouteTable::Find(OctetView qname) const {
+  // A suffix that is longer than any zone needs no look-up.
+  while (qname.size() > zone_octets_max_) {
+    if (qname.size() <= 1) return std::nullopt;
+    qname = qname.subspan(size_t{1} + qname[0]);
+  }
   std::array<char, kNameOctetsMax> lowered;
   for (size_t i = 0; i < qname.size(); ++i) lowered[i] = static_cast<char>(LowerOctet(qname[i]));
-  // From the whole name upwards, a label at a time; names longer than any zone need no look-up.
+  // From the longest suffix to the root, a label at a time.
   for (size_t at = 0; at < qname.size(); at += size_t{1} + qname[at]) {
-    if (qname.size() - at > zone_octets_max_) continue;
     const auto route = routes_.find(absl::string_view(&lowered[at], qname.size() - at));
     if (route != routes_.end()) return route->second;
   }

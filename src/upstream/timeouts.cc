@@ -6,9 +6,7 @@
 namespace dotward {
 
 Timeouts::Timeouts(asio::io_context& loop)
-    : timer_(loop.get_executor()), first_added_(loop.get_executor()), tasks_(loop) {
-  tasks_.Spawn(Run());
-}
+    : timer_(loop.get_executor()), first_added_(loop.get_executor()), tasks_(loop) {}
 
 Timeouts::~Timeouts() {
   // Frames that the loop destroys after us must not reach for us.
@@ -23,6 +21,7 @@ void Timeouts::Close() {
 
 void Timeouts::Add(Timeout& timeout) {
   waiting_.emplace(timeout.at_, &timeout);
+  if (!std::exchange(started_, true)) return tasks_.Spawn(Run());
   if (timeout.at_ >= armed_for_) return;
   if (armed_for_ == SteadyTime::max()) {
     first_added_.Notify();

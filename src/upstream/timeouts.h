@@ -18,6 +18,7 @@ class Timeout;
 // answered in time sets no timer and cancels none. Uses the steady clock itself, because that is what timers run on.
 class Timeouts {
  public:
+  // Runs nothing before the first use: one that was never used needs no Close and no Join.
   explicit Timeouts(asio::io_context& loop);
   ~Timeouts();
   Timeouts(const Timeouts&) = delete;
@@ -41,6 +42,7 @@ class Timeouts {
   // When the timer fires; max() while it is not set. It is never later than the first of waiting_, and often earlier:
   // what it was set for has been answered by then.
   SteadyTime armed_for_ = SteadyTime::max();
+  bool started_ = false;
   bool closed_ = false;
   TaskGroup tasks_;
 };

@@ -188,6 +188,35 @@ TEST_F(ForwarderTest, AReferralAsksTheNextUpstream) {
   EXPECT_EQ(AnswerOf(AskAndWait(forwarder, "www.example.")), "192.0.2.20");
 }
 
+// X3: data for another name is no answer, wherever it stands.
+TEST_F(ForwarderTest, X3_AnAnswerForAnotherNameIsPassedOver) {
+  Forwarder& forwarder = Forward({[](const LoopbackQuery& query) {
+                                    return Reply(MessageBuilder::ResponseTo(query.message)
+                                                     .Answer("evil.example.", 300, A("203.0.113.66"))
+                                                     .Authority("example.", 300, Ns("ns.example."))
+                                                     .Build());
+                                  },
+                                  Says("192.0.2.20")});
+  EXPECT_EQ(AnswerOf(AskAndWait(forwarder, "www.example.")), "192.0.2.20");
+}
+
+TEST_F(ForwarderTest, CompressedAnswersAndAliasesAreGood) {
+  Forwarder& forwarder = Forward(
+      {[](const LoopbackQuery& query) {
+         MessageBuilder answer = MessageBuilder::ResponseTo(query.message);
+         if (NameOf(query.message) == "plain.example.") {
+           answer.Answer("plain.example.", 300, A("192.0.2.1")).Answer("plain.example.", 300, Rrsig(1, "example."));
+         } else {
+           answer.Answer("alias.example.", 300, Cname("plain.example.")).Answer("plain.example.", 300, A("192.0.2.1"));
+         }
+         return Reply(answer.Compressed().Build());
+       },
+       Fails(Rcode::kServFail)});
+  EXPECT_TRUE(AskAndWait(forwarder, "plain.example.").answered());
+  EXPECT_TRUE(AskAndWait(forwarder, "alias.example.").answered());
+  EXPECT_EQ(QueriesAt(1), 0U);
+}
+
 TEST_F(ForwarderTest, TheBestOfBadResponsesIsReturned) {
   const auto explained = [](const LoopbackQuery& query) {
     const ReadQuestion asked = MustReadMessage(query.message).questions.at(0);

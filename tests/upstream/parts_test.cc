@@ -196,6 +196,12 @@ TEST(TimeoutsTest, WakeInOrderOfTimeHoweverTheyWereSet) {
   EXPECT_EQ(timeouts.size(), 0U);
 }
 
+TEST(TimeoutsTest, OneThatWasNeverUsedLeavesNothingOnTheLoop) {
+  asio::io_context loop;
+  { const Timeouts timeouts(loop); }
+  EXPECT_EQ(loop.run(), 0U);
+}
+
 TEST(TimeoutsTest, ACancelledOneWakesNobodyAndIsGone) {
   asio::io_context loop;
   Timeouts timeouts(loop);
