@@ -8,6 +8,10 @@ import lab
 
 
 class AnswersTest(lab.LabTestCase):
+    def assert_fresh(self, ttls, wanted):
+        """The TTLs are these, or all a second less: Unbound's clock may strike between its question and its answer."""
+        self.assertIn(ttls, (wanted, [ttl - 1 for ttl in wanted]))
+
     # --- plain answers ---
 
     def test_address_arrives(self):
@@ -23,9 +27,8 @@ class AnswersTest(lab.LabTestCase):
     def test_second_answer_comes_from_the_cache_and_has_aged(self):
         first = self.dig("a.wild.plain.example", "A")
         seen = len(self.lab.queries_seen())
-        self.assertEqual(first.ttl("A"), [300])
-        aged = lab.within(5, lambda: min(self.dig("a.wild.plain.example", "A").ttl("A")) < 300, "the TTL falls")
-        self.assertTrue(aged)
+        self.assert_fresh(first.ttl("A"), [300])
+        lab.within(5, lambda: self.dig("a.wild.plain.example", "A").ttl("A") < first.ttl("A"), "the TTL falls")
         self.assertEqual(len(self.lab.queries_seen()), seen)
 
     def test_C1_expired_record_is_asked_for_again(self):
@@ -41,7 +44,7 @@ class AnswersTest(lab.LabTestCase):
     def test_cname_chain_arrives_whole_and_each_ttl_is_its_own(self):
         reply = self.dig("one.plain.example", "A")
         self.assertEqual(reply.types(), ["CNAME", "CNAME", "A"])
-        self.assertEqual([int(record[1]) for record in reply.answer], [300, 200, 100])
+        self.assert_fresh([int(record[1]) for record in reply.answer], [300, 200, 100])
 
     def test_tcp_answers_as_udp_does(self):
         self.assertEqual(self.dig("+tcp", "www.plain.example", "A").data("A"), ["192.0.2.7"])
@@ -73,12 +76,13 @@ class AnswersTest(lab.LabTestCase):
 
     def test_C4_nxdomain_comes_with_its_soa_and_both_age(self):
         first = self.dig("missing.plain.example", "A")
-        self.assertEqual((first.status, first.ttl("SOA", "authority")), ("NXDOMAIN", [60]))
+        self.assertEqual(first.status, "NXDOMAIN")
+        self.assert_fresh(first.ttl("SOA", "authority"), [60])
 
         def aged():
             again = self.dig("missing.plain.example", "A")
             self.assertEqual(again.status, "NXDOMAIN")
-            return again.ttl("SOA", "authority")[0] < 60
+            return again.ttl("SOA", "authority") < first.ttl("SOA", "authority")
 
         lab.within(5, aged, "the TTL of the SOA falls")
         self.assertEqual(sum("missing.plain" in line for line in self.lab.queries_seen()), 1)
