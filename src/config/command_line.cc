@@ -87,7 +87,7 @@ absl::Status ReplaceUpstreams(const std::vector<std::string>& urls, Config* conf
   if (upstreams.empty()) return absl::OkStatus();
   ForwardConfig route;
   for (const UpstreamConfig& upstream : upstreams) route.upstreams.push_back(upstream.name);
-  config->forward.assign(1, std::move(route));
+  config->forward.assign(1, route);
   config->upstreams = std::move(upstreams);
   return absl::OkStatus();
 }

@@ -193,7 +193,7 @@ void FillForward(const Places& places, Config* config) {
   if (places.contains("forward")) return;
   ForwardConfig route;
   for (const UpstreamConfig& upstream : config->upstreams) route.upstreams.push_back(upstream.name);
-  config->forward.assign(1, std::move(route));
+  config->forward.assign(1, route);
 }
 
 struct FileContent {

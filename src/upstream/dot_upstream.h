@@ -67,7 +67,7 @@ class DotUpstream final : public Upstream, private AttemptHolder {
 
   // `timeouts` must outlive it.
   DotUpstream(asio::io_context& loop, Timeouts& timeouts, Options options);
-  ~DotUpstream();  // after Join, or once the loop runs no more
+  ~DotUpstream() override;  // after Join, or once the loop runs no more
 
   Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) override;
 
