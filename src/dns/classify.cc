@@ -73,6 +73,8 @@ class Classifier {
     if (has_data) {
       result_.kind = ResponseKind::kPositive;
       KeepProofs();
+    } else if (result_.rcode == Rcode::kNoError && AnswersSomethingElse()) {
+      return Unusable(ResponseKind::kFailure, "its answer is about other names");
     } else if (!Deny()) {
       return Unusable(ResponseKind::kReferral, "it is a referral, not an answer");
     }
@@ -209,9 +211,18 @@ class Classifier {
     return owners_.size();
   }
 
+  // Data, but for names that were not asked about: a mistake or a forgery, and no denial.
+  bool AnswersSomethingElse() const {
+    for (size_t i = 0; i < owners_.size(); ++i) {
+      if (InAnswer(i) && !result_.records[i].keep && !(owners_[i] == last_name_)) return true;
+    }
+    return false;
+  }
+
   bool HasDelegation() const {
     for (size_t i = 0; i < owners_.size(); ++i) {
-      if (InAuthority(i) && scan_.records[i].type == rr_type::kNs) return true;
+      if (InAuthority(i) && scan_.records[i].type == rr_type::kNs && last_name_.IsAtOrBelowZone(owners_[i]))
+        return true;
     }
     return false;
   }

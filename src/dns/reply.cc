@@ -84,6 +84,7 @@ Cut CutBetweenRrsets(const ResponseImage& image, size_t octets_max) {
     const RrsetKey current(octets, owner_at, ReadU16(&octets[ttl_at - sizeof(uint32_t)]));
     const bool continues = i > 0 && current == previous;
     if (!continues && cut.end <= octets_max) best = cut;
+    if (cut.end > octets_max) return best;  // it only grows: a large answer costs no more than what fits of it
     previous = current;
     --left[section];
     ++cut.counts[section];

@@ -36,7 +36,10 @@ class Scanner {
     scan_.id = ReadU16(&octets_[header::kId]);
     scan_.flags = ReadU16(&octets_[header::kFlags]);
     at_ = kHeaderOctets;
-    if (ReadU16(&octets_[header::kQdCount]) != 1) return ScanFault::kQuestionCount;
+    const uint16_t questions = ReadU16(&octets_[header::kQdCount]);
+    if (questions == 0)
+      static_cast<void>(ReadRecords());  // its OPT decides what the error looks like (RFC 6891 §6.1.1)
+    if (questions != 1) return ScanFault::kQuestionCount;
     if (const ScanFault fault = ReadQuestion(); fault != ScanFault::kNone) return fault;
     return ReadRecords();
   }
