@@ -109,9 +109,11 @@ void AddResolvers(const std::vector<const Resolver::Statistics*>& workers, Stati
 }
 
 void AddExchanges(const QueryCoalescer::Statistics& statistics, StatisticsSnapshot& snapshot) {
-  snapshot.exchanges = {{"started", statistics.exchanges.value()}, {"in_flight", statistics.in_flight.value()},
-                        {"joined", statistics.joined.value()},     {"answered_late", statistics.answered_late.value()},
-                        {"failures", statistics.failures.value()}, {"over_limit", statistics.over_limit.value()}};
+  snapshot.exchanges = {
+      {"started", statistics.exchanges.value()},           {"in_flight", statistics.in_flight.value()},
+      {"asked_again", statistics.asked_again.value()},     {"joined", statistics.joined.value()},
+      {"answered_late", statistics.answered_late.value()}, {"failures", statistics.failures.value()},
+      {"over_limit", statistics.over_limit.value()}};
 }
 
 std::string RenderDump(const StatisticsSnapshot& snapshot, DumpDetail detail) {

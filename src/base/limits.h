@@ -94,6 +94,8 @@ struct Limits {
   // --- resolver ---
   static constexpr size_t kExchangesMax = 20'000;  // different questions under way in the process
   static constexpr size_t kWaitersPerExchangeMax = 20'000;
+  // A question whose time is over is asked once more for clients who joined late and have at least this left.
+  static constexpr std::chrono::milliseconds kWorthAskingAgain{1000};
 
   // --- config ---
   static constexpr size_t kConfigOctetsMax = size_t{4} << 20;

@@ -1,5 +1,6 @@
 #include "resolver/query_coalescer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/limits.h"
@@ -27,7 +28,7 @@ ResolutionPtr FailureFrom(const UpstreamResponse& response, const Classification
   failure.rcode = about_the_question ? classification.rcode : Rcode::kServFail;
   failure.errors = ExtendedErrorsOf(response.message.scan(), *response.upstream);
   if (failure.errors.empty()) {
-    failure.errors.push_back({EdeCode::kNoReachableAuthority,
+    failure.errors.push_back({failure.rcode == Rcode::kServFail ? EdeCode::kNoReachableAuthority : EdeCode::kOther,
                               StrCat(*response.upstream, ": answered ", RcodeToString(response.message.scan().rcode()),
                                      "; ", classification.not_cacheable_because)});
   }
@@ -38,8 +39,7 @@ ResolutionPtr FailureFrom(const UpstreamResponse& response, const Classification
 
 QueryCoalescer::QueryCoalescer(asio::io_context& loop, Upstream& upstream, ResponseCache& cache, const Clock& clock,
                                const Options& options)
-    : loop_(loop),
-      upstream_(upstream),
+    : upstream_(upstream),
       cache_(cache),
       clock_(clock),
       options_(options),
@@ -63,6 +63,10 @@ void QueryCoalescer::Admit(Request& request, SteadyTime now) {
   const UpstreamQuery& query = request.query;
   Question question{query.name, query.type, query.klass, query.dnssec_ok, query.checking_disabled};
   if (const auto under_way = exchanges_.find(question); under_way != exchanges_.end()) {
+    if (under_way->second->waiting.size() >= Limits::kWaitersPerExchangeMax) {
+      statistics_.over_limit.Add();
+      return Complete(waiting, FailureFor(absl::ResourceExhaustedError("too many clients wait for this question")));
+    }
     statistics_.joined.Add();
     under_way->second->waiting.push_back(waiting);
     return;
@@ -87,15 +91,17 @@ void QueryCoalescer::Admit(Request& request, SteadyTime now) {
 
 Task<> QueryCoalescer::Run(Question question, Exchange* exchange) {
   statistics_.in_flight.Add();
+  statistics_.exchanges.Add();
   while (true) {
-    statistics_.exchanges.Add();
     const absl::StatusOr<UpstreamResponse> response = co_await upstream_.Exchange(exchange->query, exchange->deadline);
     const ResolutionPtr resolution = Conclude(exchange->query, response);
-    // Those who joined late have time left when the first one's is over: for them it is asked again.
-    const bool out_of_time = absl::IsDeadlineExceeded(response.status());
+    // Those who joined late have time left when the first one's is over: for them it is asked again, by the deadline of
+    // the first among them. Who has hardly any left is answered now, so that there are few such rounds.
+    const SteadyTime now = clock_.Now();
+    const bool out_of_time = absl::IsDeadlineExceeded(response.status()) && exchange->deadline.ExpiredAt(now);
     std::vector<Waiting> patient;
     for (const Waiting& waiting : exchange->waiting) {
-      if (out_of_time && waiting.deadline > exchange->deadline) {
+      if (out_of_time && waiting.deadline.RemainingAt(now) >= Limits::kWorthAskingAgain) {
         patient.push_back(waiting);
       } else {
         Complete(waiting, resolution);
@@ -103,7 +109,9 @@ Task<> QueryCoalescer::Run(Question question, Exchange* exchange) {
     }
     if (patient.empty()) break;
     exchange->waiting = std::move(patient);
-    exchange->deadline = exchange->waiting.back().deadline;
+    exchange->deadline =
+        std::min_element(exchange->waiting.begin(), exchange->waiting.end(), &SoonerDeadline)->deadline;
+    statistics_.asked_again.Add();
   }
   statistics_.in_flight.Subtract();
   exchanges_.erase(question);

@@ -70,6 +70,7 @@ class QueryCoalescer {
   // One writing thread, any number of readers.
   struct Statistics {
     Counter exchanges;      // questions sent upstream
+    Counter asked_again;    // rounds for clients who joined late, when the first one's time was over
     Counter joined;         // clients that found their question under way
     Counter answered_late;  // clients whose answer had come by the time their question arrived here
     Counter failures;       // exchanges that ended without a usable response
@@ -119,6 +120,7 @@ class QueryCoalescer {
     Deadline deadline;
     ResolutionWaiter* waiter;
   };
+  static bool SoonerDeadline(const Waiting& a, const Waiting& b) { return a.deadline < b.deadline; }
   struct Exchange {
     UpstreamQuery query;
     Deadline deadline;
@@ -131,7 +133,6 @@ class QueryCoalescer {
   ResolutionPtr Conclude(const UpstreamQuery& query, const absl::StatusOr<UpstreamResponse>& response);
   void Complete(const Waiting& waiting, ResolutionPtr resolution);
 
-  asio::io_context& loop_;
   Upstream& upstream_;
   ResponseCache& cache_;
   const Clock& clock_;

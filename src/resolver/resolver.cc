@@ -69,19 +69,20 @@ ImmediateReply Resolver::AnswerNow(OctetView octets, const Client& client, Stead
     const PolicyDecision admission = policy_.EvaluateClient(client.endpoint);
     if (admission.verdict != PolicyVerdict::kProceed) return Decided(admission, context, buffer);
     statistics_.malformed.Add();
-    return Sent(buffer, RenderError(RcodeFor(parsed.outcome), {}, context, buffer));
+    const Rcode rcode = RcodeFor(parsed.outcome);
+    return Sent(buffer, RenderError(rcode, {}, context, buffer), rcode);
   }
   const PolicyDecision decision = policy_.Evaluate(query, client.endpoint, now);
   if (decision.verdict != PolicyVerdict::kProceed) return Decided(decision, context, buffer);
 
   if (const auto cached = cache_.Lookup(KeyOf(query), now)) {
     statistics_.hits.Add();
-    return Sent(buffer, RenderReply(*cached->image, context, cached->age_seconds, {}, buffer));
+    return Sent(buffer, RenderReply(*cached->image, context, cached->age_seconds, {}, buffer), cached->image->rcode());
   }
   if (!query.recursion_desired()) {
     statistics_.refused.Add();
     const ExtendedError not_recursive{EdeCode::kNotAuthoritative, "not in the cache, and recursion was not desired"};
-    return Sent(buffer, RenderError(Rcode::kRefused, {&not_recursive, 1}, context, buffer));
+    return Sent(buffer, RenderError(Rcode::kRefused, {&not_recursive, 1}, context, buffer), Rcode::kRefused);
   }
   statistics_.forwarded.Add();
   return {Disposition::kLater, 0};
@@ -105,7 +106,7 @@ Task<Octets> Resolver::Answer(Octets octets, Client client, SteadyTime now) {
                           ? RenderReply(*resolution->image, context, resolution->image->AgeSeconds(sent_at), {}, reply)
                           : RenderError(resolution->rcode, resolution->errors, context, reply);
   reply.resize(size);
-  CountReply(reply);
+  CountReply(reply, resolution->image ? resolution->image->rcode() : resolution->rcode);
   co_return reply;
 }
 
@@ -119,10 +120,10 @@ ImmediateReply Resolver::Decided(const PolicyDecision& decision, const ReplyCont
   switch (decision.verdict) {
     case PolicyVerdict::kAnswer:
       statistics_.local.Add();
-      return Sent(buffer, RenderReply(*decision.image, context, 0, {}, buffer));
+      return Sent(buffer, RenderReply(*decision.image, context, 0, {}, buffer), decision.image->rcode());
     case PolicyVerdict::kRefuse:
       statistics_.refused.Add();
-      return Sent(buffer, RenderError(decision.rcode, decision.errors, context, buffer));
+      return Sent(buffer, RenderError(decision.rcode, decision.errors, context, buffer), decision.rcode);
     default:
       return Dropped();
   }
@@ -133,8 +134,8 @@ ImmediateReply Resolver::Dropped() {
   return {Disposition::kDropped, 0};
 }
 
-ImmediateReply Resolver::Sent(std::span<const uint8_t> buffer, size_t octets) {
-  CountReply(buffer.first(octets));
+ImmediateReply Resolver::Sent(std::span<const uint8_t> buffer, size_t octets, Rcode rcode) {
+  CountReply(buffer.first(octets), rcode);
   return {Disposition::kAnswered, octets};
 }
 
@@ -149,10 +150,10 @@ void Resolver::CountQuery(Transport transport) {
   }
 }
 
-void Resolver::CountReply(OctetView reply) {
+void Resolver::CountReply(OctetView reply, Rcode rcode) {
   const uint16_t flags = ReadU16(&reply[header::kFlags]);
   if ((flags & header::kTc) != 0) statistics_.replies_truncated.Add();
-  switch (static_cast<Rcode>(flags & 0xfU)) {
+  switch (rcode) {
     case Rcode::kNoError:
       return statistics_.replies_noerror.Add();
     case Rcode::kNxDomain:

@@ -49,9 +49,9 @@ class Resolver final : public QueryHandler {
   ReplyContext ContextOf(const ScannedMessage& query, const Client& client) const;
   ImmediateReply Decided(const PolicyDecision& decision, const ReplyContext& context, std::span<uint8_t> buffer);
   ImmediateReply Dropped();
-  ImmediateReply Sent(std::span<const uint8_t> buffer, size_t octets);
+  ImmediateReply Sent(std::span<const uint8_t> buffer, size_t octets, Rcode rcode);
   void CountQuery(Transport transport);
-  void CountReply(OctetView reply);
+  void CountReply(OctetView reply, Rcode rcode);
 
   asio::io_context& loop_;
   const std::shared_ptr<const Config> config_;

@@ -236,6 +236,31 @@ TEST_F(ResolverTest, C9_WhoJoinsLateIsAskedForAgainWhenTheFirstRunsOutOfTime) {
   EXPECT_EQ(MustReadMessage(*late).answers.size(), 1U);
 }
 
+TEST_F(ResolverTest, C9_ASecondRoundEndsByTheDeadlineOfTheFirstWhoIsLeft) {
+  upstream_.SetAnswer([](const Octets&) { return absl::DeadlineExceededError("fake: nobody answered"); });
+  upstream_.Hold();
+  const SteadyTime start = clock_.Now();
+  std::vector<std::optional<Octets>> replies(3);
+  for (const size_t i : {0U, 1U, 2U}) {
+    clock_.Advance(seconds(i));  // asked at 0, 1 and 3 seconds, to be answered by 5, 6 and 8
+    tasks_.Spawn(Take(AQuery(), LocalClient(), replies[i]));
+    Turn();
+  }
+  clock_.Advance(seconds(2));
+  upstream_.Release();
+  upstream_.Hold();
+  Turn();
+  EXPECT_TRUE(replies[0]);
+  EXPECT_FALSE(replies[1]);
+  EXPECT_FALSE(replies[2]);
+  ASSERT_EQ(upstream_.deadlines().size(), 2U);
+  EXPECT_EQ(upstream_.deadlines()[1].at(), start + seconds(6));
+  EXPECT_EQ(coalescer_.statistics().exchanges.value(), 1U);
+  EXPECT_EQ(coalescer_.statistics().asked_again.value(), 1U);
+  upstream_.Release();
+  Turn();
+}
+
 TEST_F(ResolverTest, R3_FlagsAreOursWhateverTheUpstreamSet) {
   upstream_.SetAnswer([](const Octets& query) {
     return MessageBuilder::ResponseTo(query)
@@ -366,6 +391,27 @@ TEST_F(ResolverTest, X3_RecordsForOtherNamesAreNeverPartOfAnAnswer) {
   EXPECT_TRUE(reply->authorities.empty());
   EXPECT_TRUE(reply->additionals.empty());
   EXPECT_EQ(AnswerNow(AQuery("bank.example.")).disposition, Disposition::kLater);
+}
+
+TEST_F(ResolverTest, X3_DataForOtherNamesIsNoDenialOfTheName) {
+  upstream_.SetAnswer([](const Octets& query) {
+    return MessageBuilder::ResponseTo(query)
+        .Answer("evil.test.", 300, A("192.0.2.66"))
+        .Authority("example.", 300, Soa(300))
+        .Build();
+  });
+  EXPECT_EQ(Ask(AQuery())->rcode, 2);
+  EXPECT_EQ(AnswerNow(AQuery()).disposition, Disposition::kLater);
+}
+
+TEST_F(ResolverTest, E3_AnErrorForAnOptWithoutAQuestionHasAnOpt) {
+  const auto reply = Ask(MessageBuilder(1).Flags(header_flag::kRd).WithEdns({}).Build());
+  EXPECT_EQ(reply->rcode, 1);
+  EXPECT_TRUE(reply->edns);
+  const auto badvers = Ask(MessageBuilder(1).Flags(header_flag::kRd).WithEdns({.version = 1}).Build());
+  EXPECT_EQ(badvers->rcode, 16);
+  EXPECT_EQ(resolver_.statistics().replies_noerror.value(), 0U);
+  EXPECT_EQ(resolver_.statistics().replies_other.value(), 2U);
 }
 
 TEST_F(ResolverTest, Q10_WithoutRdOnlyTheCacheAnswers) {

@@ -22,8 +22,9 @@ class FakeUpstream final : public Upstream {
   FakeUpstream(asio::io_context& loop, const Clock& clock, AnswerFunction answer)
       : loop_(loop), clock_(clock), answer_(std::move(answer)) {}
 
-  Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline) override {
+  Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) override {
     asked_.push_back(query);
+    deadlines_.push_back(deadline);
     if (held_) {
       gates_.push_back(std::make_shared<Gate>(loop_.get_executor()));
       const std::shared_ptr<Gate> gate = gates_.back();
@@ -39,6 +40,7 @@ class FakeUpstream final : public Upstream {
     for (const auto& gate : std::exchange(gates_, {})) gate->Set(true);
   }
   const std::vector<UpstreamQuery>& asked() const { return asked_; }
+  const std::vector<Deadline>& deadlines() const { return deadlines_; }
   bool authenticated = true;
 
  private:
@@ -67,6 +69,7 @@ class FakeUpstream final : public Upstream {
   bool held_ = false;
   std::vector<std::shared_ptr<Gate>> gates_;
   std::vector<UpstreamQuery> asked_;
+  std::vector<Deadline> deadlines_;
 };
 
 }  // namespace dotward
