@@ -79,7 +79,11 @@ class Forwarder::Race {
 
   // Looks at what has come and does what is due. True when there is nothing more to wait for.
   bool Advance(SteadyTime now) {
-    for (Entrant& entrant : entrants_) JudgeIfDone(entrant);
+    for (Entrant& entrant : entrants_) {
+      JudgeIfDone(entrant);
+      // A connection that has gone silent under this query is noticed by it, if nobody else asks there.
+      if (!entrant.judged) route_[entrant.candidate].server->Tend(now);
+    }
     if (grade_ == Grade::kGood) return true;
     if (deadline_.ExpiredAt(now)) {
       GiveUp(now);
@@ -95,6 +99,7 @@ class Forwarder::Race {
         WaitUntil(deadline_.at());
       }
     }
+    timeout_.Set(std::min(next_turn_, now + Limits::kSilenceMax));
     return false;
   }
 
@@ -147,7 +152,7 @@ class Forwarder::Race {
   void WaitUntil(SteadyTime at) {
     // At the deadline itself it is not the next server's turn but the end.
     patience_ends_ = at < deadline_.at() ? at : SteadyTime::max();
-    timeout_.Set(at);
+    next_turn_ = at;
   }
 
   void JudgeIfDone(Entrant& entrant) {
@@ -207,6 +212,7 @@ class Forwarder::Race {
   size_t running_ = 0;                   // of these, those that are not judged
   absl::InlinedVector<bool, 16> tried_;  // by candidate
   SteadyTime patience_ends_ = SteadyTime::max();
+  SteadyTime next_turn_ = SteadyTime::max();  // when something is due that no answer brings about
   std::optional<size_t> once_more_;
 
   Entrant* best_ = nullptr;
@@ -277,6 +283,7 @@ Task<absl::StatusOr<UpstreamResponse>> Forwarder::Exchange(const UpstreamQuery& 
 
 std::vector<UpstreamSnapshot> Forwarder::Snapshots() const {
   std::vector<UpstreamSnapshot> snapshots;
+  snapshots.reserve(servers_.size());
   for (const auto& server : servers_) snapshots.push_back(server->Snapshot());
   return snapshots;
 }
