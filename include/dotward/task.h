@@ -24,7 +24,8 @@ class TaskGroup {
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
-  // Starts `task` on the loop's next turn.
+  // Starts `task`: on the loop's own thread at once, up to where it first waits, and on the loop's next turn otherwise.
+  // An exception that leaves a task leaves the loop: there is no state in which it would be safe to go on.
   void Spawn(Task<> task);
 
   // Ends when no task is left. At most one joiner at a time.

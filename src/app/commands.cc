@@ -1,5 +1,7 @@
 #include "app/commands.h"
 
+#include <sys/resource.h>
+
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <csignal>
@@ -22,6 +24,7 @@ namespace dotward {
 namespace {
 
 constexpr std::chrono::seconds kHealthPatience{2};
+constexpr rlim_t kOtherDescriptors = 256;  // listeners, loops, upstream connections, the log
 
 void Print(std::FILE* stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); }
 
@@ -40,8 +43,6 @@ ExitCode ExitCodeFor(const absl::Status& status) {
       return ExitCode::kFiles;
     case absl::StatusCode::kInvalidArgument:
       return ExitCode::kConfiguration;
-    case absl::StatusCode::kResourceExhausted:
-      return ExitCode::kMemory;
     default:
       return ExitCode::kOther;
   }
@@ -82,6 +83,17 @@ Task<> ServeSignals(asio::signal_set& signals, Service& service) {
   }
 }
 
+// A login shell's soft limit of 1,024 descriptors is less than the clients that the configuration may allow.
+void RaiseDescriptorLimit(unsigned tcp_connections) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_max >= tcp_connections + kOtherDescriptors) return;
+  Log(LogLevel::kWarning, "fewer files may be open than limits.tcp_connections needs; raise LimitNOFILE= or ulimit -n",
+      {{"open_files", uint64_t{limit.rlim_max}}, {"tcp_connections", uint64_t{tcp_connections}}});
+}
+
 ExitCode Serve(const Config& loaded) {
   const auto config = std::make_shared<const Config>(loaded);
   const absl::Status logging = OpenLog({config->log.level, config->log.format, config->log.file});
@@ -95,6 +107,7 @@ ExitCode Serve(const Config& loaded) {
   signals.add(SIGUSR2);
   signals.add(SIGHUP);
 
+  RaiseDescriptorLimit(config->limits.tcp_connections);
   const SystemClock clock;
   absl::StatusOr<std::unique_ptr<Service>> service = Service::Create(config, clock);
   if (!service.ok()) return Fail(service.status(), ExitCodeFor(service.status()));
@@ -111,6 +124,9 @@ ExitCode Serve(const Config& loaded) {
   TaskGroup tasks(loop);
   tasks.Spawn(ServeSignals(signals, **service));
   loop.run();
+  // From here on the drain is bounded by the queries' deadlines; whoever has less patience may say so again.
+  std::signal(SIGTERM, SIG_DFL);
+  std::signal(SIGINT, SIG_DFL);
   (*service)->Stop();
   Log(LogLevel::kInfo, "stopped");
   return ExitCode::kOk;

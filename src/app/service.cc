@@ -1,6 +1,7 @@
 #include "app/service.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -9,9 +10,12 @@
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <future>
+#include <new>
 #include <thread>
 #include <utility>
 
+#include "app/exit_code.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "resolver/query_coalescer.h"
 #include "resolver/resolver.h"
@@ -25,8 +29,11 @@ using WorkGuard = asio::executor_work_guard<Executor>;
 
 size_t WorkerCount(const Config& config) {
   if (config.workers != 0) return config.workers;
-  // The CPUs that this process may use, which may be fewer than the machine has.
-  return std::max(1U, std::thread::hardware_concurrency());
+  // The CPUs that this process may use, which may be fewer than the machine has (taskset, a container's cpuset).
+  cpu_set_t usable;
+  CPU_ZERO(&usable);
+  if (sched_getaffinity(0, sizeof(usable), &usable) != 0) return std::max(1U, std::thread::hardware_concurrency());
+  return static_cast<size_t>(std::max(1, CPU_COUNT(&usable)));
 }
 
 uint64_t RandomSeed() {
@@ -67,8 +74,22 @@ QueryCoalescer::Options CoalescerOptions(const Config& config) {
           .waiting_per_client = config.limits.waiting_per_client};
 }
 
+// What leaves a loop is the end of memory or a fault of ours. Half a server would be worse than none: the process ends
+// with the exit code that says why, and whoever supervises it starts it anew.
+void RunLoop(asio::io_context& loop) {
+  try {
+    loop.run();
+  } catch (const std::bad_alloc&) {
+    Log(LogLevel::kError, "out of memory; lower cache.size or give the process more");
+    _exit(static_cast<int>(ExitCode::kMemory));
+  } catch (const std::exception& error) {
+    Log(LogLevel::kError, "unexpected failure", {{"error", error.what()}});
+    _exit(static_cast<int>(ExitCode::kOther));
+  }
+}
+
 std::thread StartThread(asio::io_context& loop, std::string name) {
-  std::thread thread([&loop] { loop.run(); });
+  std::thread thread([&loop] { RunLoop(loop); });
   name.resize(std::min<size_t>(name.size(), 15));  // the kernel keeps no more
   pthread_setname_np(thread.native_handle(), name.c_str());
   return thread;
@@ -93,6 +114,7 @@ class Service::ForwardingThread {
 
   // No worker runs any more.
   void Stop() {
+    if (!thread_.joinable()) return;  // it could not be started
     asio::post(loop_, [this] { stopping_.Spawn(WindDown()); });
     thread_.join();
   }
@@ -139,7 +161,9 @@ class Service::Worker {
   void BeginStop() {
     asio::post(loop_, [this] { stopping_.Spawn(WindDown()); });
   }
-  void Join() { thread_.join(); }
+  void Join() {
+    if (thread_.joinable()) thread_.join();
+  }
 
   const Resolver::Statistics& statistics() const { return resolver_.statistics(); }
 
@@ -200,6 +224,7 @@ StatisticsSnapshot Service::Statistics() {
   snapshot.cache = cache_.Total(now);
   snapshot.shards = cache_.PerShard(now);
   std::vector<const Resolver::Statistics*> resolvers;
+  resolvers.reserve(workers_.size());
   for (const auto& worker : workers_) resolvers.push_back(&worker->statistics());
   AddResolvers(resolvers, snapshot);
   AddExchanges(forwarding_->coalescer().statistics(), snapshot);

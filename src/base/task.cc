@@ -1,7 +1,7 @@
 #include "dotward/task.h"
 
 #include <asio/co_spawn.hpp>
-#include <asio/detached.hpp>
+#include <exception>
 #include <utility>
 
 #include "base/await.h"
@@ -45,6 +45,13 @@ class Running {
   State* state_;
 };
 
+// Nobody waits for the result, but a task that ended by an exception must not end in silence.
+struct LeaveLoopOnException {
+  void operator()(const std::exception_ptr& exception) const {
+    if (exception) std::rethrow_exception(exception);
+  }
+};
+
 template <typename State>
 Task<> RunCounted(Task<> task, Running<State> running) {
   const Running<State> counted = std::move(running);
@@ -58,7 +65,7 @@ TaskGroup::TaskGroup(asio::io_context& loop) : state_(new State(loop)) {}
 TaskGroup::~TaskGroup() { state_->Release(); }
 
 void TaskGroup::Spawn(Task<> task) {
-  asio::co_spawn(state_->loop, RunCounted<State>(std::move(task), Running<State>(state_)), asio::detached);
+  asio::co_spawn(state_->loop, RunCounted<State>(std::move(task), Running<State>(state_)), LeaveLoopOnException());
 }
 
 Task<> TaskGroup::Join() {

@@ -45,6 +45,11 @@ absl::Status BindError(const Endpoint& endpoint, SocketKind kind, std::string_vi
       return absl::PermissionDeniedError(text);
     case EADDRINUSE:
       return absl::AlreadyExistsError(text);
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      return absl::ResourceExhaustedError(text);
     default:
       return absl::UnavailableError(text);
   }
