@@ -10,7 +10,7 @@
 #include "resolver/query_coalescer.h"
 #include "resolver/resolver.h"
 #include "server/statistics.h"
-#include "upstream/dot_upstream.h"
+#include "upstream/stream_upstream.h"
 
 namespace dotward {
 

@@ -46,7 +46,7 @@ class AttemptHolder {
   ~AttemptHolder() = default;
 };
 
-// One question that is put to one server. The asker owns it, starts it with DotUpstream::Start, sleeps on the Wakeup
+// One question that is put to one server. The asker owns it, starts it with StreamUpstream::Start, sleeps on the Wakeup
 // and looks whether it is done; to destroy it is to take the question back. A waiting attempt costs no timer and no
 // coroutine of its own. One event loop.
 class Attempt {

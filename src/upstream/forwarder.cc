@@ -128,9 +128,9 @@ class Forwarder::Race {
     std::optional<size_t> doubtful;
     for (size_t i = 0; i < route_.size(); ++i) {
       if (tried_[i]) continue;
-      const DotUpstream::Readiness readiness = route_[i].server->Tend(now);
-      if (readiness == DotUpstream::Readiness::kReady) return i;
-      if (readiness == DotUpstream::Readiness::kDoubtful && !doubtful) doubtful = i;
+      const StreamUpstream::Readiness readiness = route_[i].server->Tend(now);
+      if (readiness == StreamUpstream::Readiness::kReady) return i;
+      if (readiness == StreamUpstream::Readiness::kDoubtful && !doubtful) doubtful = i;
     }
     if (doubtful || running_ != 0) return doubtful;
     return std::exchange(once_more_, std::nullopt);
@@ -247,8 +247,8 @@ absl::StatusOr<std::unique_ptr<Forwarder>> Forwarder::Create(asio::io_context& l
     Route& addresses = by_name[upstream.name];
     const auto name = std::make_shared<const std::string>(upstream.name);
     for (const IpAddress& address : upstream.addresses) {
-      auto server = std::make_unique<DotUpstream>(loop, forwarder->timeouts_,
-                                                  DotUpstream::Options{.name = name,
+      auto server = std::make_unique<StreamUpstream>(loop, forwarder->timeouts_,
+                                                  StreamUpstream::Options{.name = name,
                                                                        .endpoint = {address, upstream.port},
                                                                        .auth_name = upstream.auth_name,
                                                                        .credentials = shared});

@@ -11,7 +11,7 @@
 #include "dotward/config.h"
 #include "dotward/task.h"
 #include "dotward/upstream.h"
-#include "upstream/dot_upstream.h"
+#include "upstream/stream_upstream.h"
 #include "upstream/route_table.h"
 #include "upstream/timeouts.h"
 
@@ -41,7 +41,7 @@ class Forwarder final : public Upstream {
  private:
   // A server of a route. Addresses of one upstream have the same number: they are one service.
   struct Candidate {
-    DotUpstream* server = nullptr;
+    StreamUpstream* server = nullptr;
     size_t upstream = 0;
   };
   using Route = std::vector<Candidate>;
@@ -51,7 +51,7 @@ class Forwarder final : public Upstream {
 
   asio::io_context& loop_;
   Timeouts timeouts_;
-  std::vector<std::unique_ptr<DotUpstream>> servers_;
+  std::vector<std::unique_ptr<StreamUpstream>> servers_;
   std::vector<Route> routes_;
   RouteTable table_;
 };

@@ -17,7 +17,7 @@
 #include "dotward/upstream.h"
 #include "testing/loopback/loopback_dot_server.h"
 #include "testing/messages.h"
-#include "upstream/dot_upstream.h"
+#include "upstream/stream_upstream.h"
 #include "upstream/timeouts.h"
 
 namespace dotward {
@@ -71,16 +71,16 @@ class UpstreamFixture : public testing::Test {
     return true;
   }
 
-  DotUpstream& Add(const Endpoint& endpoint, const std::string& ca_file, const std::string& auth_name = "dns.test") {
-    DotUpstream::Options options;
+  StreamUpstream& Add(const Endpoint& endpoint, const std::string& ca_file, const std::string& auth_name = "dns.test") {
+    StreamUpstream::Options options;
     options.name = std::make_shared<const std::string>("test");
     options.endpoint = endpoint;
     options.auth_name = auth_name;
     options.credentials = TlsClientCredentials::Create(ca_file).value();
-    upstreams_.push_back(std::make_unique<DotUpstream>(loop_, timeouts_, std::move(options)));
+    upstreams_.push_back(std::make_unique<StreamUpstream>(loop_, timeouts_, std::move(options)));
     return *upstreams_.back();
   }
-  DotUpstream& Add(const LoopbackDotServer& server) { return Add(server.endpoint(), server.ca_file()); }
+  StreamUpstream& Add(const LoopbackDotServer& server) { return Add(server.endpoint(), server.ca_file()); }
 
   Asked& Ask(Upstream& upstream, UpstreamQuery query, Duration patience = kDeadline) {
     Asked& asked = asked_.emplace_back();
@@ -113,7 +113,7 @@ class UpstreamFixture : public testing::Test {
 
   asio::io_context loop_;
   Timeouts timeouts_{loop_};
-  std::vector<std::unique_ptr<DotUpstream>> upstreams_;
+  std::vector<std::unique_ptr<StreamUpstream>> upstreams_;
   std::list<Asked> asked_;
   TaskGroup tasks_{loop_};
 

@@ -1,5 +1,5 @@
-#ifndef DOTWARD_UPSTREAM_DOT_UPSTREAM_H_
-#define DOTWARD_UPSTREAM_DOT_UPSTREAM_H_
+#ifndef DOTWARD_UPSTREAM_STREAM_UPSTREAM_H_
+#define DOTWARD_UPSTREAM_STREAM_UPSTREAM_H_
 
 #include <absl/status/status.h>
 
@@ -17,7 +17,7 @@
 #include "net/tls_stream.h"
 #include "upstream/attempt.h"
 #include "upstream/back_off.h"
-#include "upstream/dot_connection.h"
+#include "upstream/upstream_connection.h"
 #include "upstream/random_ids.h"
 #include "upstream/timeouts.h"
 #include "upstream/upstream_counters.h"
@@ -49,7 +49,7 @@ struct UpstreamSnapshot {
 // connection ends before its answer is asked once more on a fresh one (RFC 7766 §6.2.4). Nothing is sent before the
 // server has proven its name (RFC 8310 §5, strict profile). Session tickets stay with the identity that they were made
 // for. One event loop; not thread-safe but for counters().
-class DotUpstream final : public Upstream, private AttemptHolder {
+class StreamUpstream final : public Upstream, private AttemptHolder {
  public:
   struct Options {
     std::shared_ptr<const std::string> name;  // as the configuration calls the upstream
@@ -66,8 +66,8 @@ class DotUpstream final : public Upstream, private AttemptHolder {
   };
 
   // `timeouts` must outlive it.
-  DotUpstream(asio::io_context& loop, Timeouts& timeouts, Options options);
-  ~DotUpstream() override;  // after Join, or once the loop runs no more
+  StreamUpstream(asio::io_context& loop, Timeouts& timeouts, Options options);
+  ~StreamUpstream() override;  // after Join, or once the loop runs no more
 
   Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) override;
 
@@ -100,10 +100,10 @@ class DotUpstream final : public Upstream, private AttemptHolder {
   void StartConnecting(SteadyTime now);
   Task<> RunConnection();
   void ConnectFailed(const absl::Status& status, SteadyTime now);
-  void ConnectionEnded(DotConnection& connection, SteadyTime connected_at);
+  void ConnectionEnded(UpstreamConnection& connection, SteadyTime connected_at);
   enum class Waiting : uint8_t { kNothing, kQueries };
   // What the end of a connection says about the server.
-  void JudgeEnd(const DotConnection& connection, Waiting waiting, const absl::Status& reason, Duration lived,
+  void JudgeEnd(const UpstreamConnection& connection, Waiting waiting, const absl::Status& reason, Duration lived,
                 SteadyTime now);
   void Fail(Attempt& attempt, const absl::Status& status);
   absl::Status Error(std::string_view text) const;  // kUnavailable, behind the label
@@ -119,8 +119,8 @@ class DotUpstream final : public Upstream, private AttemptHolder {
   UpstreamCounters counters_;
 
   AttemptList waiting_;                         // for a connection
-  DotConnection* current_ = nullptr;            // lives in RunConnection's frame
-  DotConnection* retired_ = nullptr;            // its IDs were used up; waits for its last answers
+  UpstreamConnection* current_ = nullptr;            // lives in RunConnection's frame
+  UpstreamConnection* retired_ = nullptr;            // its IDs were used up; waits for its last answers
   std::optional<SteadyTime> connecting_since_;  // set while a handshake is under way
   TlsCanceller* connect_canceller_ = nullptr;   // set in the same time
   TlsSessionTicket ticket_;
@@ -136,4 +136,4 @@ class DotUpstream final : public Upstream, private AttemptHolder {
 
 }  // namespace dotward
 
-#endif  // DOTWARD_UPSTREAM_DOT_UPSTREAM_H_
+#endif  // DOTWARD_UPSTREAM_STREAM_UPSTREAM_H_

@@ -1,4 +1,4 @@
-#include "upstream/dot_upstream.h"
+#include "upstream/stream_upstream.h"
 
 #include <utility>
 
@@ -28,18 +28,18 @@ std::string_view UpstreamStateToString(UpstreamState state) {
   return "unknown";
 }
 
-DotUpstream::DotUpstream(asio::io_context& loop, Timeouts& timeouts, Options options)
+StreamUpstream::StreamUpstream(asio::io_context& loop, Timeouts& timeouts, Options options)
     : loop_(loop),
       timeouts_(timeouts),
       options_(std::move(options)),
       label_(StrCat(*options_.name, " ", options_.endpoint.ToString())),
       tasks_(loop) {}
 
-DotUpstream::~DotUpstream() {
+StreamUpstream::~StreamUpstream() {
   while (!waiting_.empty()) waiting_.PopFront().HeldBy(nullptr);
 }
 
-Task<absl::StatusOr<UpstreamResponse>> DotUpstream::Exchange(const UpstreamQuery& query, Deadline deadline) {
+Task<absl::StatusOr<UpstreamResponse>> StreamUpstream::Exchange(const UpstreamQuery& query, Deadline deadline) {
   const PreparedQuery prepared(query);
   const SteadyTime started = Now();
   Wakeup wakeup(loop_.get_executor());
@@ -57,19 +57,19 @@ Task<absl::StatusOr<UpstreamResponse>> DotUpstream::Exchange(const UpstreamQuery
       StrCat(label_, ": no answer within ", FormatDuration(deadline.RemainingAt(started))));
 }
 
-void DotUpstream::Start(Attempt& attempt, SteadyTime now) {
+void StreamUpstream::Start(Attempt& attempt, SteadyTime now) {
   attempt.started_at = now;
   Place(attempt, now);
 }
 
-void DotUpstream::GiveUp(Attempt& attempt, SteadyTime now) {
+void StreamUpstream::GiveUp(Attempt& attempt, SteadyTime now) {
   counters_.timeouts.Add();
   counters_.failed.Add();
   attempt.Withdraw();
   Tend(now);
 }
 
-void DotUpstream::Place(Attempt& attempt, SteadyTime now) {
+void StreamUpstream::Place(Attempt& attempt, SteadyTime now) {
   if (closed_) return Fail(attempt, Error("it is being closed"));
   if (current_ != nullptr && current_->open()) {
     if (current_->HasRoom()) {
@@ -92,7 +92,7 @@ void DotUpstream::Place(Attempt& attempt, SteadyTime now) {
   if (connect) StartConnecting(now);
 }
 
-void DotUpstream::PlaceAll(AttemptList attempts, SteadyTime now) {
+void StreamUpstream::PlaceAll(AttemptList attempts, SteadyTime now) {
   while (!attempts.empty()) {
     Attempt& attempt = attempts.PopFront();
     attempt.HeldBy(nullptr);
@@ -100,20 +100,20 @@ void DotUpstream::PlaceAll(AttemptList attempts, SteadyTime now) {
   }
 }
 
-void DotUpstream::Release(Attempt& attempt) { waiting_.Remove(attempt); }
+void StreamUpstream::Release(Attempt& attempt) { waiting_.Remove(attempt); }
 
-void DotUpstream::Fail(Attempt& attempt, const absl::Status& status) {
+void StreamUpstream::Fail(Attempt& attempt, const absl::Status& status) {
   counters_.failed.Add();
   attempt.Complete(status);
 }
 
-absl::Status DotUpstream::Error(std::string_view text) const {
+absl::Status StreamUpstream::Error(std::string_view text) const {
   return absl::UnavailableError(StrCat(label_, ": ", text));
 }
 
-DotUpstream::Readiness DotUpstream::Tend(SteadyTime now) {
+StreamUpstream::Readiness StreamUpstream::Tend(SteadyTime now) {
   if (closed_) return Readiness::kResting;
-  for (DotConnection* connection : {current_, retired_}) {
+  for (UpstreamConnection* connection : {current_, retired_}) {
     if (connection == nullptr || connection->SilentFor(now) < Limits::kSilenceMax) continue;
     connection->Close(ConnectionEnd::kSilent,
                       StrCat("it answered nothing for ", FormatDuration(connection->SilentFor(now))));
@@ -133,13 +133,13 @@ DotUpstream::Readiness DotUpstream::Tend(SteadyTime now) {
 }
 
 // May end before it returns: a network that is not there is noticed at once.
-void DotUpstream::StartConnecting(SteadyTime now) {
+void StreamUpstream::StartConnecting(SteadyTime now) {
   connecting_since_ = now;
   tasks_.Spawn(RunConnection());
 }
 
 // The life of one connection. It lives in this frame, so that it outlasts everything that runs on it.
-Task<> DotUpstream::RunConnection() {
+Task<> StreamUpstream::RunConnection() {
   TlsCanceller canceller;
   TlsClientOptions options;
   options.credentials = options_.credentials;
@@ -160,7 +160,7 @@ Task<> DotUpstream::RunConnection() {
   }
 
   ReportConnected(**stream);
-  DotConnection connection(loop_, *std::move(stream), options_.name, ids_, counters_);
+  UpstreamConnection connection(loop_, *std::move(stream), options_.name, ids_, counters_);
   current_ = &connection;
   if (closed_) connection.Close(ConnectionEnd::kClosedHere, "it is being closed");
   PlaceAll(std::exchange(waiting_, {}), connected_at);
@@ -168,7 +168,7 @@ Task<> DotUpstream::RunConnection() {
   ConnectionEnded(connection, connected_at);
 }
 
-void DotUpstream::ConnectFailed(const absl::Status& status, SteadyTime now) {
+void StreamUpstream::ConnectFailed(const absl::Status& status, SteadyTime now) {
   if (closed_) return;
   counters_.connect_failures.Add();
   back_off_.Failed(BackOff::Failure::kConnect, now, ids_.Next());
@@ -178,7 +178,7 @@ void DotUpstream::ConnectFailed(const absl::Status& status, SteadyTime now) {
   PlaceAll(std::exchange(waiting_, {}), now);  // which fails them all: the back-off has begun
 }
 
-void DotUpstream::ConnectionEnded(DotConnection& connection, SteadyTime connected_at) {
+void StreamUpstream::ConnectionEnded(UpstreamConnection& connection, SteadyTime connected_at) {
   const SteadyTime now = Now();
   (&connection == current_ ? current_ : retired_) = nullptr;
   if (TlsSessionTicket ticket = connection.TakeSessionTicket(); !ticket.empty()) ticket_ = std::move(ticket);
@@ -202,7 +202,7 @@ void DotUpstream::ConnectionEnded(DotConnection& connection, SteadyTime connecte
   if (current_ == nullptr) PlaceAll(std::exchange(waiting_, {}), now);
 }
 
-void DotUpstream::JudgeEnd(const DotConnection& connection, Waiting waiting, const absl::Status& reason, Duration lived,
+void StreamUpstream::JudgeEnd(const UpstreamConnection& connection, Waiting waiting, const absl::Status& reason, Duration lived,
                            SteadyTime now) {
   const bool served = connection.responses() != 0;
   const bool stable = lived >= Limits::kStableConnection;
@@ -232,7 +232,7 @@ void DotUpstream::JudgeEnd(const DotConnection& connection, Waiting waiting, con
   ReportTrouble("upstream connection failed", now);
 }
 
-void DotUpstream::ReportTrouble(std::string_view event, SteadyTime now) {
+void StreamUpstream::ReportTrouble(std::string_view event, SteadyTime now) {
   const std::string_view text = MessageOf(last_error_);
   const bool known = text == reported_text_;
   const auto quiet = known ? Duration(Limits::kUpstreamLogInterval) : Duration(std::chrono::seconds(1));
@@ -243,7 +243,7 @@ void DotUpstream::ReportTrouble(std::string_view event, SteadyTime now) {
       {{"upstream", *options_.name}, {"address", options_.endpoint.ToString()}, {"error", text}});
 }
 
-void DotUpstream::ReportConnected(const TlsStream& stream) {
+void StreamUpstream::ReportConnected(const TlsStream& stream) {
   counters_.connections.Add();
   (stream.resumed() ? counters_.handshakes_resumed : counters_.handshakes_full).Add();
   // A server that closes idle connections makes this routine: only the first one, and one after trouble, is news.
@@ -256,21 +256,21 @@ void DotUpstream::ReportConnected(const TlsStream& stream) {
        {"resumed", stream.resumed() ? "yes" : "no"}});
 }
 
-void DotUpstream::Close() {
+void StreamUpstream::Close() {
   if (std::exchange(closed_, true)) return;
   if (connect_canceller_ != nullptr) connect_canceller_->Cancel();
   PlaceAll(std::exchange(waiting_, {}), Now());  // which fails them all
-  for (DotConnection* connection : {current_, retired_}) {
+  for (UpstreamConnection* connection : {current_, retired_}) {
     if (connection != nullptr) connection->Close(ConnectionEnd::kClosedHere, "it is being closed");
   }
 }
 
-UpstreamSnapshot DotUpstream::Snapshot() const {
+UpstreamSnapshot StreamUpstream::Snapshot() const {
   UpstreamSnapshot snapshot;
   snapshot.name = *options_.name;
   snapshot.endpoint = options_.endpoint;
   snapshot.in_flight = waiting_.size();
-  for (const DotConnection* connection : {current_, retired_}) {
+  for (const UpstreamConnection* connection : {current_, retired_}) {
     if (connection == nullptr || !connection->open()) continue;
     ++snapshot.connections_open;
     snapshot.in_flight += connection->in_flight();

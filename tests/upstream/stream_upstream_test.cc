@@ -1,4 +1,4 @@
-#include "upstream/dot_upstream.h"
+#include "upstream/stream_upstream.h"
 
 #include <gtest/gtest.h>
 
@@ -29,13 +29,13 @@ LoopbackDotServer::Script FirstConnection(std::function<Actions(const LoopbackQu
       [bad = std::move(bad)](const LoopbackQuery& query) { return query.connection == 0 ? bad(query) : Honest(query); };
 }
 
-class DotUpstreamTest : public UpstreamFixture {
+class StreamUpstreamTest : public UpstreamFixture {
  protected:
   // Asks one name of a server whose first connection misbehaves. The query must come back with the honest answer of
   // the second.
   void ExpectAnsweredByTheSecondConnection(std::function<Actions(const LoopbackQuery&)> bad) {
     LoopbackDotServer server(FirstConnection(std::move(bad)));
-    DotUpstream& upstream = Add(server);
+    StreamUpstream& upstream = Add(server);
     const Asked& asked = AskAndWait(upstream, "www.example.");
     ASSERT_TRUE(asked.answered()) << asked.text();
     const MessageRead answer = MustReadMessage((*asked.result)->octets);
@@ -49,17 +49,17 @@ class DotUpstreamTest : public UpstreamFixture {
   }
 };
 
-using PromiseU1 = DotUpstreamTest;
-using PromiseU3 = DotUpstreamTest;
-using PromiseU4 = DotUpstreamTest;
-using PromiseU10 = DotUpstreamTest;
-using PromiseR1 = DotUpstreamTest;
-using PromiseX1 = DotUpstreamTest;
-using PromiseX2 = DotUpstreamTest;
+using PromiseU1 = StreamUpstreamTest;
+using PromiseU3 = StreamUpstreamTest;
+using PromiseU4 = StreamUpstreamTest;
+using PromiseU10 = StreamUpstreamTest;
+using PromiseR1 = StreamUpstreamTest;
+using PromiseX1 = StreamUpstreamTest;
+using PromiseX2 = StreamUpstreamTest;
 
-TEST_F(DotUpstreamTest, AnswersAQuery) {
+TEST_F(StreamUpstreamTest, AnswersAQuery) {
   LoopbackDotServer server;
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   const Asked& asked = AskAndWait(upstream, "www.example.");
   ASSERT_TRUE(asked.answered()) << asked.text();
   const UpstreamResponse& response = **asked.result;
@@ -76,7 +76,7 @@ TEST_F(DotUpstreamTest, AnswersAQuery) {
   EXPECT_GT(snapshot.average_latency_microseconds, 0U);
 }
 
-TEST_F(DotUpstreamTest, ConnectsOnlyWhenThereIsAQuery) {
+TEST_F(StreamUpstreamTest, ConnectsOnlyWhenThereIsAQuery) {
   LoopbackDotServer server;
   Add(server);
   for (int i = 0; i < 10; ++i) loop_.poll();
@@ -84,7 +84,7 @@ TEST_F(DotUpstreamTest, ConnectsOnlyWhenThereIsAQuery) {
   EXPECT_EQ(server.counters().connections, 0U);
 }
 
-TEST_F(DotUpstreamTest, E7_QueriesAreFramesOf128OctetsWithAnOwnOpt) {
+TEST_F(StreamUpstreamTest, E7_QueriesAreFramesOf128OctetsWithAnOwnOpt) {
   LoopbackDotServer server;
   UpstreamQuery query = QueryFor("www.example.", rr_type::kAaaa);
   query.dnssec_ok = true;
@@ -113,7 +113,7 @@ void ExpectNothingWasSent(const LoopbackDotServer& server) {
 
 TEST_F(PromiseU1, AWrongNameGetsNotOneOctetOfDns) {
   LoopbackDotServer server;
-  DotUpstream& upstream = Add(server.endpoint(), server.ca_file(), "other.test");
+  StreamUpstream& upstream = Add(server.endpoint(), server.ca_file(), "other.test");
   const Asked& asked = AskAndWait(upstream, "www.example.");
   ASSERT_EQ(asked.result->status().code(), absl::StatusCode::kUnavailable);
   EXPECT_NE(asked.text().find(StrCat("test ", server.endpoint().ToString(), ": certificate")), std::string::npos)
@@ -156,9 +156,9 @@ TEST_F(PromiseU1, QueriesThatWaitedForTheHandshakeAllLearnTheReason) {
 
 // --- U2, U11: sessions ---
 
-TEST_F(DotUpstreamTest, U2_AReconnectResumesTheSession) {
+TEST_F(StreamUpstreamTest, U2_AReconnectResumesTheSession) {
   LoopbackDotServer server;
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   ASSERT_TRUE(AskAndWait(upstream, "a.example.").answered());
   server.CloseAllConnections();
   ASSERT_TRUE(RunUntil([&] { return upstream.Snapshot().state == UpstreamState::kIdle; }));
@@ -168,24 +168,24 @@ TEST_F(DotUpstreamTest, U2_AReconnectResumesTheSession) {
   EXPECT_EQ(server.counters().resumed_handshakes, 1U);
 }
 
-TEST_F(DotUpstreamTest, U2_AnotherIdentityHasItsOwnConnectionAndSession) {
+TEST_F(StreamUpstreamTest, U2_AnotherIdentityHasItsOwnConnectionAndSession) {
   LoopbackDotServer::Options options;
   options.certificate.dns_names = {"dns.test", "other.test"};
   LoopbackDotServer server(Honest, options);
-  DotUpstream& one = Add(server);
-  DotUpstream& other = Add(server.endpoint(), server.ca_file(), "other.test");
+  StreamUpstream& one = Add(server);
+  StreamUpstream& other = Add(server.endpoint(), server.ca_file(), "other.test");
   ASSERT_TRUE(AskAndWait(one, "a.example.").answered());
   ASSERT_TRUE(AskAndWait(other, "a.example.").answered());
   EXPECT_EQ(server.counters().handshakes, 2U);
   EXPECT_EQ(server.counters().resumed_handshakes, 0U);
 }
 
-TEST_F(DotUpstreamTest, U11_SpeaksTls12And13) {
+TEST_F(StreamUpstreamTest, U11_SpeaksTls12And13) {
   for (const TlsVersions versions : {TlsVersions::kTls12Only, TlsVersions::kTls13Only}) {
     LoopbackDotServer::Options options;
     options.versions = versions;
     LoopbackDotServer server(Honest, options);
-    DotUpstream& upstream = Add(server);
+    StreamUpstream& upstream = Add(server);
     ASSERT_TRUE(AskAndWait(upstream, "a.example.").answered());
     EXPECT_EQ(upstream.Snapshot().tls_version, versions == TlsVersions::kTls12Only ? "TLS1.2" : "TLS1.3");
   }
@@ -195,7 +195,7 @@ TEST_F(DotUpstreamTest, U11_SpeaksTls12And13) {
 
 TEST_F(PromiseU3, QueriesThatAreReadyTogetherLeaveInOneRecord) {
   LoopbackDotServer server;
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   ASSERT_TRUE(AskAndWait(upstream, "first.example.").answered());
   const uint64_t before = server.counters().records;
   ASSERT_TRUE(RunUntilAllDone(AskMany(upstream, 100)));
@@ -215,7 +215,7 @@ TEST_F(PromiseU3, ASlowAnswerDelaysNoOther) {
     if (NameOf(query.message) != "slow.example.") return Honest(query);
     return Actions{LoopbackAction::Reply(PositiveAnswerTo(query.message)).After("slow")};
   });
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   const Asked& slow = Ask(upstream, "slow.example.");
   const std::vector<Asked*> others = AskMany(upstream, 200);
   ASSERT_TRUE(RunUntilAllDone(others));
@@ -245,7 +245,7 @@ TEST_F(PromiseU3, AnswersInAnyOrderReachTheirQueries) {
 
 TEST_F(PromiseU3, TenThousandQueriesNeedOneHandshake) {
   LoopbackDotServer server;
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   for (int round = 0; round < 10; ++round) {
     const std::vector<Asked*> all = AskMany(upstream, 1000);
     ASSERT_TRUE(RunUntilAllDone(all));
@@ -260,7 +260,7 @@ TEST_F(PromiseU3, TenThousandQueriesNeedOneHandshake) {
   EXPECT_EQ(snapshot.failed, 0U);
 }
 
-TEST_F(DotUpstreamTest, AnswersMaySplitAnywhere) {
+TEST_F(StreamUpstreamTest, AnswersMaySplitAnywhere) {
   LoopbackDotServer server([](const LoopbackQuery& query) {
     const Octets framed = Framed(PositiveAnswerTo(query.message));
     Actions actions;
@@ -272,7 +272,7 @@ TEST_F(DotUpstreamTest, AnswersMaySplitAnywhere) {
   for (const Asked* asked : all) EXPECT_TRUE(asked->answered()) << asked->text();
 }
 
-TEST_F(DotUpstreamTest, ALargeAnswerComesWhole) {
+TEST_F(StreamUpstreamTest, ALargeAnswerComesWhole) {
   LoopbackDotServer server([](const LoopbackQuery& query) {
     std::vector<Rdata> records;
     for (int i = 0; i < 300; ++i) records.push_back(Txt(std::string(190, 'x') + std::to_string(i)));
@@ -292,7 +292,7 @@ void ExpectEachWasAskedAtMostTwice(const LoopbackDotServer& server) {
   for (const auto& [name, count] : times) EXPECT_LE(count, 2) << name;
 }
 
-class PromiseU4Ends : public DotUpstreamTest, public testing::WithParamInterface<LoopbackAction (*)()> {};
+class PromiseU4Ends : public StreamUpstreamTest, public testing::WithParamInterface<LoopbackAction (*)()> {};
 
 TEST_P(PromiseU4Ends, EveryQueryInFlightIsAskedOnceMoreAndAnswered) {
   const auto end = GetParam();
@@ -300,7 +300,7 @@ TEST_P(PromiseU4Ends, EveryQueryInFlightIsAskedOnceMoreAndAnswered) {
     if (query.number < 30) return Honest(query);
     return query.number == 99 ? Actions{end()} : Actions{};
   }));
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   const std::vector<Asked*> all = AskMany(upstream, 100);
   ASSERT_TRUE(RunUntilAllDone(all));
   for (const Asked* asked : all) EXPECT_TRUE(asked->answered()) << asked->text();
@@ -326,7 +326,7 @@ TEST_F(PromiseU4, AConnectionThatNeverAnsweredIsReplacedAtOnceToo) {
 
 TEST_F(PromiseU4, AQueryThatIsLostTwiceFailsWithTheReason) {
   LoopbackDotServer server([](const LoopbackQuery&) { return Actions{LoopbackAction::Close()}; });
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   const Asked& asked = AskAndWait(upstream, "www.example.");
   ASSERT_EQ(asked.result->status().code(), absl::StatusCode::kUnavailable);
   EXPECT_NE(asked.text().find("the server closed the connection"), std::string::npos) << asked.text();
@@ -338,7 +338,7 @@ TEST_F(PromiseU4, AServerThatClosesAfterEachAnswerStillAnswersAll) {
   LoopbackDotServer server([](const LoopbackQuery& query) {
     return Actions{LoopbackAction::Reply(PositiveAnswerTo(query.message)), LoopbackAction::Close()};
   });
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   for (int i = 0; i < 20; ++i) {
     const Asked& asked = AskAndWait(upstream, StrCat("q", i, ".test."));
     ASSERT_TRUE(asked.answered()) << asked.text();
@@ -346,9 +346,9 @@ TEST_F(PromiseU4, AServerThatClosesAfterEachAnswerStillAnswersAll) {
   EXPECT_EQ(upstream.Snapshot().failed, 0U);
 }
 
-TEST_F(DotUpstreamTest, U8_AnIdleCloseIsNoTrouble) {
+TEST_F(StreamUpstreamTest, U8_AnIdleCloseIsNoTrouble) {
   LoopbackDotServer server;
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   for (uint64_t i = 1; i <= 10; ++i) {
     ASSERT_TRUE(AskAndWait(upstream, StrCat("q", i, ".test.")).answered());
     server.CloseAllConnections(LoopbackAction::Kind::kCloseWithoutNotify);
@@ -361,9 +361,9 @@ TEST_F(DotUpstreamTest, U8_AnIdleCloseIsNoTrouble) {
 }
 
 // The query leaves in the moment in which the server's close arrives.
-TEST_F(DotUpstreamTest, U8_AQueryThatCrossesAnIdleCloseIsSentAgain) {
+TEST_F(StreamUpstreamTest, U8_AQueryThatCrossesAnIdleCloseIsSentAgain) {
   LoopbackDotServer server;
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   ASSERT_TRUE(AskAndWait(upstream, "first.example.").answered());
   for (int i = 0; i < 20; ++i) {
     server.CloseAllConnections();
@@ -459,12 +459,12 @@ TEST_F(PromiseR1, TheCaseOfTheNameDoesNotMatter) {
 }
 
 // An error without a question is no answer, but the other queries of the connection must not pay for it.
-TEST_F(DotUpstreamTest, AnErrorWithoutAQuestionFailsItsQueryAlone) {
+TEST_F(StreamUpstreamTest, AnErrorWithoutAQuestionFailsItsQueryAlone) {
   LoopbackDotServer server([](const LoopbackQuery& query) {
     if (NameOf(query.message) != "bad.example.") return Honest(query);
     return Reply(MessageBuilder(IdOf(query.message)).Flags(header_flag::kQr).WithRcode(Rcode::kFormErr).Build());
   });
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   const Asked& bad = Ask(upstream, "bad.example.");
   const std::vector<Asked*> others = AskMany(upstream, 20);
   ASSERT_TRUE(RunUntilAllDone(others));
@@ -474,12 +474,12 @@ TEST_F(DotUpstreamTest, AnErrorWithoutAQuestionFailsItsQueryAlone) {
   EXPECT_EQ(server.counters().connections, 1U);
 }
 
-TEST_F(DotUpstreamTest, R7_AMalformedResponseIsDataLossAndFailsItsQueryAlone) {
+TEST_F(StreamUpstreamTest, R7_AMalformedResponseIsDataLossAndFailsItsQueryAlone) {
   LoopbackDotServer server([](const LoopbackQuery& query) {
     if (NameOf(query.message) != "bad.example.") return Honest(query);
     return Reply(MessageBuilder::ResponseTo(query.message).Counts(1, 5, 0, 0).Build());
   });
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   const Asked& bad = Ask(upstream, "bad.example.");
   const std::vector<Asked*> others = AskMany(upstream, 20);
   ASSERT_TRUE(RunUntilAllDone(others));
@@ -491,12 +491,12 @@ TEST_F(DotUpstreamTest, R7_AMalformedResponseIsDataLossAndFailsItsQueryAlone) {
   EXPECT_EQ(server.counters().connections, 1U);
 }
 
-TEST_F(DotUpstreamTest, X6_OneFormErrChangesNothing) {
+TEST_F(StreamUpstreamTest, X6_OneFormErrChangesNothing) {
   bool first = true;
   LoopbackDotServer server([&first](const LoopbackQuery& query) {
     return std::exchange(first, false) ? Reply(FailureAnswerTo(query.message, Rcode::kFormErr)) : Honest(query);
   });
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   UpstreamQuery query = QueryFor("www.example.");
   query.dnssec_ok = true;
   const Asked& failed = Ask(upstream, query);
@@ -513,7 +513,7 @@ TEST_F(DotUpstreamTest, X6_OneFormErrChangesNothing) {
 
 // --- R2, X1, X2: IDs ---
 
-TEST_F(DotUpstreamTest, R2_IdsAreDistinctAndUnordered) {
+TEST_F(StreamUpstreamTest, R2_IdsAreDistinctAndUnordered) {
   LoopbackDotServer server([](const LoopbackQuery&) { return Actions{}; });
   const std::vector<Asked*> all = AskMany(Add(server), 5000, kDeadline);
   ASSERT_TRUE(RunUntil([&] { return server.counters().queries == 5000; }));
@@ -537,7 +537,7 @@ TEST_F(DotUpstreamTest, R2_IdsAreDistinctAndUnordered) {
 // Attempts that are held by the test instead of a coroutine each.
 class Held {
  public:
-  Held(asio::io_context& loop, DotUpstream& upstream, size_t count, std::string_view suffix)
+  Held(asio::io_context& loop, StreamUpstream& upstream, size_t count, std::string_view suffix)
       : wakeup_(loop.get_executor()) {
     const SteadyTime now = std::chrono::steady_clock::now();
     queries_.reserve(count);
@@ -573,7 +573,7 @@ TEST_F(PromiseX1, ABusyIdIsNeverGivenOutAndALateAnswerReachesNobody) {
     late.push_back(PositiveAnswerTo(query.message));
     return Actions{};
   });
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   constexpr size_t kHeld = 40'000;
   {
     const Held held(loop_, upstream, kHeld, "held.");
@@ -620,7 +620,7 @@ TEST_F(PromiseX2, DuplicatesAreDroppedAndThenEndTheConnection) {
   LoopbackDotServer server([&copies](const LoopbackQuery& query) {
     return Actions{LoopbackAction::ReplyTogether(std::vector<Octets>(1 + copies, PositiveAnswerTo(query.message)))};
   });
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   const auto ask_with = [&](size_t count, std::string_view name) {
     server.SetScript([count](const LoopbackQuery& query) {
       return Actions{LoopbackAction::ReplyTogether(std::vector<Octets>(1 + count, PositiveAnswerTo(query.message)))};
@@ -680,9 +680,9 @@ TEST_F(PromiseX2, ARightIdWithAnotherQuestionReachesNobodyAndEndsTheConnection) 
 
 // --- deadlines and silence ---
 
-TEST_F(DotUpstreamTest, AServerThatNeverAnswersHoldsNobodyLongerThanTheDeadline) {
+TEST_F(StreamUpstreamTest, AServerThatNeverAnswersHoldsNobodyLongerThanTheDeadline) {
   LoopbackDotServer server([](const LoopbackQuery&) { return Actions{}; });
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   const SteadyTime start = std::chrono::steady_clock::now();
   const Asked& asked = AskAndWait(upstream, "www.example.", milliseconds(150));
   const Duration took = std::chrono::steady_clock::now() - start;
@@ -694,17 +694,17 @@ TEST_F(DotUpstreamTest, AServerThatNeverAnswersHoldsNobodyLongerThanTheDeadline)
   EXPECT_EQ(upstream.Snapshot().in_flight, 0U);
 }
 
-TEST_F(DotUpstreamTest, AHandshakeThatNeverEndsHoldsNobodyLongerThanTheDeadline) {
+TEST_F(StreamUpstreamTest, AHandshakeThatNeverEndsHoldsNobodyLongerThanTheDeadline) {
   LoopbackDotServer::Options options;
   options.accept = LoopbackAccept::kStall;
   LoopbackDotServer server(Honest, options);
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   const Asked& asked = AskAndWait(upstream, "www.example.", milliseconds(150));
   EXPECT_EQ(asked.result->status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(upstream.Snapshot().state, UpstreamState::kConnecting);
 }
 
-TEST_F(DotUpstreamTest, AnExpiredDeadlineFailsWithoutAQuery) {
+TEST_F(StreamUpstreamTest, AnExpiredDeadlineFailsWithoutAQuery) {
   LoopbackDotServer server;
   const Asked& asked = AskAndWait(Add(server), "www.example.", Duration::zero());
   EXPECT_EQ(asked.result->status().code(), absl::StatusCode::kDeadlineExceeded);
@@ -712,10 +712,10 @@ TEST_F(DotUpstreamTest, AnExpiredDeadlineFailsWithoutAQuery) {
 }
 
 // U5: new queries do not extend the patience with a connection that went silent, and those in flight are not lost.
-TEST_F(DotUpstreamTest, U5_ASilentConnectionIsReplacedUnderContinuousLoad) {
+TEST_F(StreamUpstreamTest, U5_ASilentConnectionIsReplacedUnderContinuousLoad) {
   LoopbackDotServer server(
       FirstConnection([](const LoopbackQuery& query) { return query.number == 0 ? Honest(query) : Actions{}; }));
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   ASSERT_TRUE(AskAndWait(upstream, "first.example.").answered());
   std::vector<Asked*> all;
   const SteadyTime start = std::chrono::steady_clock::now();
@@ -734,9 +734,9 @@ TEST_F(DotUpstreamTest, U5_ASilentConnectionIsReplacedUnderContinuousLoad) {
 
 // --- back-off and recovery ---
 
-TEST_F(DotUpstreamTest, U7_ADeadServerIsTriedSeldomAndFailsQueriesAtOnce) {
+TEST_F(StreamUpstreamTest, U7_ADeadServerIsTriedSeldomAndFailsQueriesAtOnce) {
   LoopbackDotServer server;
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   server.StopListening();
   const SteadyTime start = std::chrono::steady_clock::now();
   size_t asked = 0;
@@ -753,9 +753,9 @@ TEST_F(DotUpstreamTest, U7_ADeadServerIsTriedSeldomAndFailsQueriesAtOnce) {
   EXPECT_NE(upstream.Snapshot().last_error.find(upstream.label()), std::string::npos);
 }
 
-TEST_F(DotUpstreamTest, U7_AServerThatReturnsIsInUseWithinASecond) {
+TEST_F(StreamUpstreamTest, U7_AServerThatReturnsIsInUseWithinASecond) {
   LoopbackDotServer server;
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   ASSERT_TRUE(AskAndWait(upstream, "first.example.").answered());
   server.StopListening();
   server.CloseAllConnections();
@@ -771,19 +771,19 @@ TEST_F(DotUpstreamTest, U7_AServerThatReturnsIsInUseWithinASecond) {
   EXPECT_LT(std::chrono::steady_clock::now() - returned, Limits::kBackOffMax + milliseconds(700));
 }
 
-TEST_F(DotUpstreamTest, U9_AnUnreachableNetworkFailsAtOnce) {
+TEST_F(StreamUpstreamTest, U9_AnUnreachableNetworkFailsAtOnce) {
   const TestAuthority authority;
   // The kernel refuses a TCP connection to the broadcast address by itself: nothing leaves the machine.
-  DotUpstream& upstream = Add({IpAddress::V4({255, 255, 255, 255}), 853}, authority.ca_file());
+  StreamUpstream& upstream = Add({IpAddress::V4({255, 255, 255, 255}), 853}, authority.ca_file());
   const SteadyTime start = std::chrono::steady_clock::now();
   const Asked& asked = AskAndWait(upstream, "www.example.");
   EXPECT_EQ(asked.result->status().code(), absl::StatusCode::kUnavailable);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
 }
 
-TEST_F(DotUpstreamTest, AServerThatMisbehavesAgainAndAgainIsTriedSeldom) {
+TEST_F(StreamUpstreamTest, AServerThatMisbehavesAgainAndAgainIsTriedSeldom) {
   LoopbackDotServer server([](const LoopbackQuery& query) { return Reply(query.message); });
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   const SteadyTime start = std::chrono::steady_clock::now();
   for (int i = 0; i < 500; ++i) AskAndWait(upstream, "www.example.");
   const auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - start);
@@ -792,7 +792,7 @@ TEST_F(DotUpstreamTest, AServerThatMisbehavesAgainAndAgainIsTriedSeldom) {
 
 // --- limits ---
 
-TEST_F(DotUpstreamTest, LimitInFlight_ASecondConnectionTakesWhatTheFirstHasNoIdsFor) {
+TEST_F(StreamUpstreamTest, LimitInFlight_ASecondConnectionTakesWhatTheFirstHasNoIdsFor) {
   std::map<size_t, std::vector<Octets>> kept;  // by connection
   LoopbackDotServer server([&kept](const LoopbackQuery& query) {
     if (NameOf(query.message).find(".held.") == std::string::npos) return Honest(query);
@@ -801,7 +801,7 @@ TEST_F(DotUpstreamTest, LimitInFlight_ASecondConnectionTakesWhatTheFirstHasNoIds
     if (answers.size() < Limits::kInFlightPerConnectionMax) return Actions{};
     return Actions{LoopbackAction::ReplyTogether(answers).After("go")};
   });
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   Held first(loop_, upstream, Limits::kInFlightPerConnectionMax, "held.");
   ASSERT_TRUE(RunUntil([&] { return server.counters().queries == Limits::kInFlightPerConnectionMax; }));
   EXPECT_EQ(server.counters().connections, 1U);
@@ -823,20 +823,20 @@ TEST_F(DotUpstreamTest, LimitInFlight_ASecondConnectionTakesWhatTheFirstHasNoIds
   EXPECT_EQ(server.counters().connections, 2U);
 }
 
-TEST_F(DotUpstreamTest, LimitWaiting_QueriesForOneHandshakeAreBounded) {
+TEST_F(StreamUpstreamTest, LimitWaiting_QueriesForOneHandshakeAreBounded) {
   LoopbackDotServer::Options options;
   options.accept = LoopbackAccept::kStall;
   LoopbackDotServer server(Honest, options);
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   const Held waiting(loop_, upstream, Limits::kWaitingForConnectionMax, "held.");
   EXPECT_EQ(waiting.done(), 0U);
   const Asked& refused = AskAndWait(upstream, "too.many.");
   EXPECT_NE(refused.text().find("too many queries"), std::string::npos) << refused.text();
 }
 
-TEST_F(DotUpstreamTest, LimitOutput_UnsentQueriesOfOneConnectionAreBounded) {
+TEST_F(StreamUpstreamTest, LimitOutput_UnsentQueriesOfOneConnectionAreBounded) {
   LoopbackDotServer server;
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   ASSERT_TRUE(AskAndWait(upstream, "first.example.").answered());
   std::string longest(".");
   for (int i = 0; i < 115; ++i) longest.insert(0, ".a");
@@ -850,9 +850,9 @@ TEST_F(DotUpstreamTest, LimitOutput_UnsentQueriesOfOneConnectionAreBounded) {
 
 // --- the end ---
 
-TEST_F(DotUpstreamTest, CloseFailsWhatWaitsAndLeavesNothingRunning) {
+TEST_F(StreamUpstreamTest, CloseFailsWhatWaitsAndLeavesNothingRunning) {
   LoopbackDotServer server([](const LoopbackQuery&) { return Actions{}; });
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   const std::vector<Asked*> in_flight = AskMany(upstream, 10);
   ASSERT_TRUE(RunUntil([&] { return server.counters().queries == 10; }));
   upstream.Close();
@@ -862,11 +862,11 @@ TEST_F(DotUpstreamTest, CloseFailsWhatWaitsAndLeavesNothingRunning) {
   EXPECT_EQ(server.counters().connections, 1U);
 }  // the fixture joins
 
-TEST_F(DotUpstreamTest, CloseEndsAHandshakeThatIsUnderWay) {
+TEST_F(StreamUpstreamTest, CloseEndsAHandshakeThatIsUnderWay) {
   LoopbackDotServer::Options options;
   options.accept = LoopbackAccept::kStall;
   LoopbackDotServer server(Honest, options);
-  DotUpstream& upstream = Add(server);
+  StreamUpstream& upstream = Add(server);
   const Asked& asked = Ask(upstream, "www.example.");
   ASSERT_TRUE(RunUntil([&] { return server.counters().connections == 1; }));
   const SteadyTime start = std::chrono::steady_clock::now();
@@ -875,13 +875,13 @@ TEST_F(DotUpstreamTest, CloseEndsAHandshakeThatIsUnderWay) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
 }
 
-TEST(DotUpstreamLifetimeTest, ALoopThatStopsInTheMiddleFreesEverything) {
+TEST(StreamUpstreamLifetimeTest, ALoopThatStopsInTheMiddleFreesEverything) {
   LoopbackDotServer server([](const LoopbackQuery&) { return Actions{}; });
   std::list<Asked> asked;
   asio::io_context loop;
   Timeouts timeouts(loop);
   TaskGroup tasks(loop);
-  DotUpstream upstream(loop, timeouts,
+  StreamUpstream upstream(loop, timeouts,
                        {.name = std::make_shared<const std::string>("test"),
                         .endpoint = server.endpoint(),
                         .auth_name = "dns.test",

@@ -1,4 +1,4 @@
-#include "upstream/dot_connection.h"
+#include "upstream/upstream_connection.h"
 
 #include <utility>
 
@@ -17,7 +17,7 @@ bool IsBareError(OctetView frame) {
 
 }  // namespace
 
-DotConnection::DotConnection(asio::io_context& loop, std::unique_ptr<TlsStream> stream,
+UpstreamConnection::UpstreamConnection(asio::io_context& loop, std::unique_ptr<TlsStream> stream,
                              std::shared_ptr<const std::string> upstream, RandomIds& ids, UpstreamCounters& counters)
     : stream_(std::move(stream)),
       upstream_(std::move(upstream)),
@@ -27,25 +27,25 @@ DotConnection::DotConnection(asio::io_context& loop, std::unique_ptr<TlsStream> 
       frames_(Limits::kTlsReadOctets),
       tasks_(loop) {}
 
-DotConnection::~DotConnection() {
+UpstreamConnection::~UpstreamConnection() {
   for (const auto& [id, attempt] : taken_) {
     if (attempt != nullptr) attempt->HeldBy(nullptr);
   }
 }
 
-Task<> DotConnection::Run() {
+Task<> UpstreamConnection::Run() {
   tasks_.Spawn(Write());
   co_await Read();
   output_ready_.Notify();
   co_await tasks_.Join();
 }
 
-bool DotConnection::HasRoom() const {
+bool UpstreamConnection::HasRoom() const {
   return open() && taken_.size() < Limits::kInFlightPerConnectionMax &&
          output_.size() < Limits::kConnectionOutputOctetsMax;
 }
 
-void DotConnection::Send(Attempt& attempt, SteadyTime now) {
+void UpstreamConnection::Send(Attempt& attempt, SteadyTime now) {
   attempt.id = TakeFreeId();
   attempt.batch = batch_;
   ++attempt.sends;
@@ -62,30 +62,30 @@ void DotConnection::Send(Attempt& attempt, SteadyTime now) {
 }
 
 // At most three quarters of the IDs are taken, so that four draws are enough on average, however the taken ones lie.
-uint16_t DotConnection::TakeFreeId() {
+uint16_t UpstreamConnection::TakeFreeId() {
   uint16_t id = ids_.Next();
   while (taken_.contains(id)) id = ids_.Next();
   return id;
 }
 
-void DotConnection::FreeId(uint16_t id, SteadyTime now) {
+void UpstreamConnection::FreeId(uint16_t id, SteadyTime now) {
   taken_.erase(id);
   ++responses_;
   waiting_since_ = in_flight_ != 0 ? std::optional(now) : std::nullopt;
 }
 
-void DotConnection::Release(Attempt& attempt) {
+void UpstreamConnection::Release(Attempt& attempt) {
   taken_[attempt.id] = nullptr;
   --in_flight_;
   if (retired_ && in_flight_ == 0) Close(ConnectionEnd::kClosedHere, "it was replaced");
 }
 
-void DotConnection::Retire() {
+void UpstreamConnection::Retire() {
   retired_ = true;
   if (in_flight_ == 0) Close(ConnectionEnd::kClosedHere, "it was replaced");
 }
 
-void DotConnection::Close(ConnectionEnd end, std::string_view why) {
+void UpstreamConnection::Close(ConnectionEnd end, std::string_view why) {
   if (!open()) return;
   end_ = end;
   end_text_ = why;
@@ -94,7 +94,7 @@ void DotConnection::Close(ConnectionEnd end, std::string_view why) {
   output_ready_.Notify();
 }
 
-AttemptList DotConnection::TakeUnanswered() {
+AttemptList UpstreamConnection::TakeUnanswered() {
   AttemptList unanswered;
   for (const auto& [id, attempt] : taken_) {
     if (attempt == nullptr) continue;
@@ -107,15 +107,15 @@ AttemptList DotConnection::TakeUnanswered() {
   return unanswered;
 }
 
-TlsSessionTicket DotConnection::TakeSessionTicket() {
+TlsSessionTicket UpstreamConnection::TakeSessionTicket() {
   return open() ? stream_->TakeSessionTicket() : std::move(ticket_);
 }
 
-Duration DotConnection::SilentFor(SteadyTime now) const {
+Duration UpstreamConnection::SilentFor(SteadyTime now) const {
   return waiting_since_ ? Duration(now - *waiting_since_) : Duration::zero();
 }
 
-Task<> DotConnection::Write() {
+Task<> UpstreamConnection::Write() {
   while (open()) {
     if (output_.empty()) {
       co_await output_ready_.Wait();
@@ -130,7 +130,7 @@ Task<> DotConnection::Write() {
   }
 }
 
-Task<> DotConnection::Read() {
+Task<> UpstreamConnection::Read() {
   while (open()) {
     const absl::StatusOr<size_t> octets = co_await stream_->Read(frames_.Space());
     if (!open()) break;
@@ -150,7 +150,7 @@ Task<> DotConnection::Read() {
   }
 }
 
-void DotConnection::HandleFrame(OctetView frame, SteadyTime now) {
+void UpstreamConnection::HandleFrame(OctetView frame, SteadyTime now) {
   if (frame.size() < kHeaderOctets) {
     counters_.mismatched.Add();
     Close(ConnectionEnd::kViolation, StrCat("the server sent a message of ", frame.size(), " octets"));
@@ -181,7 +181,7 @@ void DotConnection::HandleFrame(OctetView frame, SteadyTime now) {
 }
 
 // A duplicate hurts nobody and is dropped, a few times. An ID that was never used here was never asked with.
-void DotConnection::HandleUnmatched(uint16_t id) {
+void UpstreamConnection::HandleUnmatched(uint16_t id) {
   counters_.mismatched.Add();
   if (!ever_used_.test(id)) {
     Close(ConnectionEnd::kViolation, "the server sent a response with an ID that no query had");
@@ -190,7 +190,7 @@ void DotConnection::HandleUnmatched(uint16_t id) {
   }
 }
 
-void DotConnection::Answer(Attempt& attempt, OctetView frame, SteadyTime now) {
+void UpstreamConnection::Answer(Attempt& attempt, OctetView frame, SteadyTime now) {
   UpstreamResponse response;
   response.octets.assign(frame.begin(), frame.end());
   response.upstream = upstream_;

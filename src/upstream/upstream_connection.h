@@ -1,5 +1,5 @@
-#ifndef DOTWARD_UPSTREAM_DOT_CONNECTION_H_
-#define DOTWARD_UPSTREAM_DOT_CONNECTION_H_
+#ifndef DOTWARD_UPSTREAM_UPSTREAM_CONNECTION_H_
+#define DOTWARD_UPSTREAM_UPSTREAM_CONNECTION_H_
 
 #include <absl/container/flat_hash_map.h>
 
@@ -36,12 +36,12 @@ enum class ConnectionEnd : uint8_t {
 // free on the connection (RFC 5452 §9.2); a frame is accepted only by ID, QR, OPCODE and question together (RFC 5452
 // §9.1, RFC 7766 §7). The ID of a query that was given up stays taken until its answer comes or the connection ends,
 // so that a late answer reaches nobody. One event loop.
-class DotConnection final : private AttemptHolder {
+class UpstreamConnection final : private AttemptHolder {
  public:
   // `upstream` is the name put into responses. `ids` and `counters` must outlive Run().
-  DotConnection(asio::io_context& loop, std::unique_ptr<TlsStream> stream, std::shared_ptr<const std::string> upstream,
+  UpstreamConnection(asio::io_context& loop, std::unique_ptr<TlsStream> stream, std::shared_ptr<const std::string> upstream,
                 RandomIds& ids, UpstreamCounters& counters);
-  ~DotConnection();
+  ~UpstreamConnection();
 
   // Reads and writes until the connection has ended; then end() says why. Call once.
   Task<> Run();
@@ -109,4 +109,4 @@ class DotConnection final : private AttemptHolder {
 
 }  // namespace dotward
 
-#endif  // DOTWARD_UPSTREAM_DOT_CONNECTION_H_
+#endif  // DOTWARD_UPSTREAM_UPSTREAM_CONNECTION_H_
