@@ -22,6 +22,10 @@ struct Limits {
   static constexpr size_t kExtendedErrorsMax = 4;
   static constexpr size_t kExtendedErrorTextMax = 200;
 
+  // Labels of a name that the Public Suffix List is asked about: its longest rules have five, and the time that libpsl
+  // takes grows with the square.
+  static constexpr size_t kRegistrableDomainLabelsMax = 8;
+
   // --- cache ---
   // The longest message with its TTL offsets and extended errors must fit into one shard.
   static constexpr size_t kCacheShardOctetsMin = size_t{128} << 10;
