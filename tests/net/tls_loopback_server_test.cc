@@ -156,6 +156,118 @@ TEST_F(LoopbackDotServerTest, RepliesAheadOfACloseAllArrive) {
   EXPECT_TRUE(NextFrame(*stream).empty());
 }
 
+TEST_F(LoopbackDotServerTest, WhatAResolverAsksForItsOwnSakeIsCountedApart) {
+  std::vector<Octets> probes;
+  for (const char* name : {"abc.Loop-Check.example.com.", "x.y.loop-check.EXAMPLE.com."}) {
+    probes.push_back(MessageBuilder::Query(1, name, rr_type::kA).WithEdns({}).Build());
+  }
+  probes.push_back(MessageBuilder::Query(1, ".", rr_type::kNs).WithEdns({}).Build());
+  const LoopbackDotServer server([](const LoopbackQuery& query) {
+    EXPECT_EQ(query.number, 0U);
+    return Actions{Action::Reply(PositiveAnswerTo(query.message))};
+  });
+  const auto stream = Connect(server);
+  for (const Octets& probe : probes) {
+    EXPECT_TRUE(RunTask(loop_, stream->Write(Framed(probe))).ok());
+    const MessageRead reply = MustReadMessage(NextFrame(*stream));
+    const bool root = reply.questions.at(0).name == ".";
+    EXPECT_EQ(reply.rcode, root ? 0 : 3);
+    EXPECT_EQ(reply.answers.size(), root ? 1U : 0U);
+    EXPECT_EQ(reply.authorities.size(), root ? 0U : 1U);
+  }
+  Ask(*stream, 7);
+  EXPECT_EQ(NextId(*stream), 7);
+  EXPECT_EQ(server.counters().probes, 3U);
+  EXPECT_EQ(server.counters().queries, 1U);
+  EXPECT_EQ(server.queries().at(0).total, 0U);
+}
+
+TEST_F(LoopbackDotServerTest, ProbesAreQueriesWhereAScriptWantsThem) {
+  const LoopbackDotServer server({}, {.script_answers_probes = true});
+  const auto stream = Connect(server);
+  const Octets probe = MessageBuilder::Query(1, "x.loop-check.example.com.", rr_type::kA).Build();
+  EXPECT_TRUE(RunTask(loop_, stream->Write(Framed(probe))).ok());
+  EXPECT_EQ(NextId(*stream), 1);
+  EXPECT_EQ(server.counters().probes, 0U);
+  EXPECT_EQ(server.counters().queries, 1U);
+}
+
+TEST_F(LoopbackDotServerTest, ReplyMayCarryAKeepalive) {
+  const LoopbackDotServer server([](const LoopbackQuery& query) {
+    return Actions{Action::Reply(WithOption(PositiveAnswerTo(query.message), KeepaliveOption(25)))};
+  });
+  const auto stream = Connect(server);
+  const Octets query = MessageBuilder::Query(7, "www.example.", rr_type::kA).WithEdns({}).Build();
+  EXPECT_TRUE(RunTask(loop_, stream->Write(Framed(query))).ok());
+  const MessageRead reply = MustReadMessage(NextFrame(*stream));
+  ASSERT_NE(reply.FindOption(edns_option::kKeepalive), nullptr);
+  EXPECT_EQ(reply.FindOption(edns_option::kKeepalive)->data, Octets({0, 25}));
+}
+
+TEST_F(LoopbackDotServerTest, RepliesWithDelaysAtRandomOvertakeAndNoneIsLost) {
+  LoopbackDotServer server;
+  server.SetManner({.delay_min = std::chrono::milliseconds(1), .delay_max = std::chrono::milliseconds(50)});
+  const auto stream = Connect(server);
+  std::vector<uint16_t> asked, answered;
+  for (uint16_t id = 0; id < 100; ++id) {
+    asked.push_back(id);
+    Ask(*stream, id);
+  }
+  for (size_t i = 0; i < asked.size(); ++i) answered.push_back(NextId(*stream));
+  EXPECT_NE(answered, asked);
+  EXPECT_THAT(answered, ::testing::UnorderedElementsAreArray(asked));
+}
+
+TEST_F(LoopbackDotServerTest, AShareOfTheQueriesIsLostTheSameInEveryRun) {
+  std::vector<uint64_t> lost;
+  for (int run = 0; run < 2; ++run) {
+    LoopbackDotServer server;
+    server.SetManner({.lost_share = 0.1, .seed = 5});
+    const auto stream = Connect(server);
+    for (uint16_t id = 0; id < 500; ++id) Ask(*stream, id);
+    ASSERT_TRUE(server.WaitForQueries(500));
+    ASSERT_TRUE(server.WaitUntil([](const Counters& counters) { return counters.replies + counters.lost == 500; }));
+    lost.push_back(server.counters().lost);
+  }
+  EXPECT_EQ(lost[0], lost[1]);
+  EXPECT_GT(lost[0], 20U);
+  EXPECT_LT(lost[0], 90U);
+}
+
+TEST_F(LoopbackDotServerTest, SilenceIsKeptByOpenConnectionsOrByAll) {
+  LoopbackDotServer server;
+  const auto silent = Connect(server);
+  Ask(*silent, 1);
+  EXPECT_EQ(NextId(*silent), 1);
+  server.SetSilence(LoopbackSilence::kOpenConnections);
+  Ask(*silent, 2);
+  ASSERT_TRUE(server.WaitForQueries(2));
+  const auto fresh = Connect(server);
+  Ask(*fresh, 3);
+  EXPECT_EQ(NextId(*fresh), 3);
+  server.SetSilence(LoopbackSilence::kAll);
+  const auto later = Connect(server);
+  Ask(*fresh, 4);
+  Ask(*later, 5);
+  ASSERT_TRUE(server.WaitForQueries(5));
+  EXPECT_EQ(server.counters().replies, 2U);
+  EXPECT_EQ(server.counters().lost, 3U);
+  server.SetSilence(LoopbackSilence::kNone);
+  Ask(*silent, 6);
+  EXPECT_EQ(NextId(*silent), 6);
+}
+
+TEST_F(LoopbackDotServerTest, IdleConnectionsAreClosed) {
+  LoopbackDotServer server;
+  server.SetManner({.idle_close = std::chrono::milliseconds(100)});
+  const auto stream = Connect(server);
+  const auto start = std::chrono::steady_clock::now();
+  Ask(*stream, 1);
+  EXPECT_EQ(NextId(*stream), 1);
+  EXPECT_TRUE(NextFrame(*stream).empty());
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(100));
+}
+
 TEST_F(LoopbackDotServerTest, StopEndsWhateverIsUnderWay) {
   LoopbackDotServer server([](const LoopbackQuery&) { return Actions{}; });
   const auto waiting = Connect(server);

@@ -362,6 +362,7 @@ EdnsOption Ede(EdeCode code, std::string_view text) {
   return {edns_option::kEde, Concatenated(U16(static_cast<unsigned>(code)), OctetsOf(text))};
 }
 EdnsOption PaddingOption(size_t octets) { return {edns_option::kPadding, Octets(octets)}; }
+EdnsOption KeepaliveOption(uint16_t tenths) { return {edns_option::kKeepalive, U16(tenths)}; }
 
 MessageBuilder MessageBuilder::Query(uint16_t id, std::string_view name, uint16_t type, uint16_t klass) {
   MessageBuilder builder(id);
@@ -515,6 +516,22 @@ Octets TruncatedAnswerTo(OctetView query) {
   return MessageBuilder::ResponseTo(query).AddFlags(header_flag::kTc).Build();
 }
 
+Octets WithOption(Octets message, const EdnsOption& option) {
+  const MessageRead read = MustReadMessage(message);
+  if (!read.edns) BadLiteral("a message without OPT", std::to_string(message.size()));
+  const Octets before = OptionOctets(read.edns->options);
+  const Octets added = OptionOctets({option});
+  // RFC 6891 §6.1.2: root, OPT, payload, flags, then RDLENGTH, which stands ahead of the options.
+  const size_t length_at = message.size() - before.size() - 2;
+  if (length_at < 9 || message[length_at - 9] != 0 || message[length_at - 7] != rr_type::kOpt) {
+    BadLiteral("a message whose OPT is not its end", std::to_string(message.size()));
+  }
+  const size_t length = before.size() + added.size();
+  message[length_at] = static_cast<uint8_t>(length >> 8);
+  message[length_at + 1] = static_cast<uint8_t>(length & 0xff);
+  Append(message, added);
+  return message;
+}
 Octets WithId(Octets message, uint16_t id) {
   if (message.size() < 2) BadLiteral("a message without an ID", std::to_string(message.size()));
   message[0] = static_cast<uint8_t>(id >> 8);

@@ -64,6 +64,7 @@ struct EdnsOption {
 };
 EdnsOption Ede(EdeCode code, std::string_view text = {});
 EdnsOption PaddingOption(size_t octets);
+EdnsOption KeepaliveOption(uint16_t tenths);  // of a second (RFC 7828 §3.1)
 
 // One OPT record (RFC 6891 §6.1.2).
 struct OptRecord {
@@ -142,6 +143,8 @@ Octets NxdomainAnswerTo(OctetView query, std::string_view zone, uint32_t soa_ttl
 Octets NodataAnswerTo(OctetView query, std::string_view zone, uint32_t soa_ttl = 900, uint32_t soa_minimum = 900);
 Octets FailureAnswerTo(OctetView query, Rcode rcode = Rcode::kServFail);
 Octets TruncatedAnswerTo(OctetView query);
+// `message`, whose last record is an OPT, with one option more in it.
+Octets WithOption(Octets message, const EdnsOption& option);
 // `message` with another ID.
 Octets WithId(Octets message, uint16_t id);
 

@@ -4,10 +4,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/posix/basic_stream_descriptor.hpp>
+#include <cctype>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +19,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <set>
 #include <string_view>
 #include <thread>
@@ -34,6 +37,7 @@ namespace dotward {
 namespace {
 
 using StreamDescriptor = asio::posix::basic_stream_descriptor<Executor>;
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::string_view kGarbage = "220 this is no TLS server, whatever you may think\r\n";
@@ -106,6 +110,28 @@ std::vector<LoopbackAction> AnswerPositively(const LoopbackQuery& query) {
   return {LoopbackAction::Reply(PositiveAnswerTo(query.message))};
 }
 
+// The octets of the QNAME of `message`, uncompressed as queries have it; empty where there is none.
+OctetView QuestionName(OctetView message) {
+  size_t at = kHeaderOctets;
+  while (at < message.size() && message[at] != 0 && message[at] <= kLabelOctetsMax) at += size_t{1} + message[at];
+  return at < message.size() && message[at] == 0 ? message.subspan(kHeaderOctets, at + 1 - kHeaderOctets) : OctetView();
+}
+
+// The reply to what a resolver asks for its own sake, nullopt for anything else.
+std::optional<Octets> AnswerToProbe(OctetView message) {
+  static const Octets kLoopCheck = WireName("loop-check.example.com.");
+  const OctetView name = QuestionName(message);
+  if (name.size() == 1 && message.size() >= kHeaderOctets + 5 && message[kHeaderOctets + 2] == rr_type::kNs) {
+    return PositiveAnswerTo(message, 3600, {Ns("ns.root.example.")});
+  }
+  const auto same = [](uint8_t a, uint8_t b) { return std::tolower(a) == b; };
+  if (name.size() > kLoopCheck.size() &&
+      std::equal(name.end() - static_cast<std::ptrdiff_t>(kLoopCheck.size()), name.end(), kLoopCheck.begin(), same)) {
+    return NxdomainAnswerTo(message, "example.com.");
+  }
+  return std::nullopt;
+}
+
 LoopbackAction ActionOf(LoopbackAction::Kind kind, Octets octets = {}) {
   LoopbackAction action;
   action.kind = kind;
@@ -170,6 +196,24 @@ class LoopbackDotServer::Impl {
     credentials_ = *std::move(credentials);
   }
 
+  void SetManner(const LoopbackManner& manner) {
+    const std::lock_guard lock(mutex_);
+    manner_ = manner;
+    random_.seed(manner.seed);
+  }
+  void SetSilence(LoopbackSilence silence) {
+    OnLoop([this, silence] {
+      silence_ = silence;
+      for (const auto& [number, connection] : connections_) {
+        connection->silent = silence != LoopbackSilence::kNone;
+        if (!connection->silent) continue;
+        connection->due.clear();
+        connection->waiting.clear();
+        connection->delayed.clear();
+      }
+    });
+  }
+
   void Fire(const std::string& event) {
     OnLoop([this, event] {
       fired_.insert(event);
@@ -209,7 +253,7 @@ class LoopbackDotServer::Impl {
     const std::lock_guard lock(mutex_);
     return queries_;
   }
-  bool WaitUntil(const std::function<bool(const Counters&)>& condition, std::chrono::milliseconds patience) const {
+  bool WaitUntil(const std::function<bool(const Counters&)>& condition, milliseconds patience) const {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, patience, [&] { return condition(counters_); });
   }
@@ -217,13 +261,23 @@ class LoopbackDotServer::Impl {
  private:
   struct Connection {
     Connection(size_t number_in, std::unique_ptr<TlsStream> stream_in, Descriptor socket_in, Executor executor)
-        : number(number_in), stream(std::move(stream_in)), socket(std::move(socket_in)), wakeup(executor) {}
+        : number(number_in),
+          stream(std::move(stream_in)),
+          socket(std::move(socket_in)),
+          wakeup(executor),
+          delay_timer(executor),
+          idle_timer(executor) {}
     const size_t number;
     std::unique_ptr<TlsStream> stream;
     Descriptor socket;  // the same socket as the stream's
     Wakeup wakeup;
     std::deque<LoopbackAction> due;
     std::vector<LoopbackAction> waiting;
+    std::multimap<std::chrono::steady_clock::time_point, LoopbackAction> delayed;
+    SteadyTimer delay_timer;  // until the first of `delayed`
+    SteadyTimer idle_timer;
+    milliseconds idle_close{0};
+    bool silent = false;
     size_t queries = 0;
     bool finishing = false;  // the peer has closed: what is due is written, then that is all
     int tasks = 2;
@@ -343,6 +397,12 @@ class LoopbackDotServer::Impl {
     const auto connection =
         std::make_shared<Connection>(number, *std::move(stream), std::move(same_socket), self->loop_.get_executor());
     self->connections_[number] = connection;
+    connection->silent = self->silence_ == LoopbackSilence::kAll;
+    {
+      const std::lock_guard lock(self->mutex_);
+      connection->idle_close = self->manner_.idle_close;
+    }
+    self->RestartIdleTimer(connection);
     self->tasks_.Spawn(WriteReplies(self, connection));
     co_await ReadQueries(self, connection);
     connection->finishing = true;
@@ -367,33 +427,81 @@ class LoopbackDotServer::Impl {
         std::copy_n(rest.begin(), part, space.begin());
         frames.Commit(part);
         rest = rest.subspan(part);
-        while (const auto message = frames.Next()) self->TakeQuery(*connection, *message);
+        while (const auto message = frames.Next()) self->TakeQuery(connection, *message);
       }
     }
   }
 
-  void TakeQuery(Connection& connection, std::span<const uint8_t> message) {
+  void TakeQuery(const ConnectionPtr& connection, std::span<const uint8_t> message) {
+    RestartIdleTimer(connection);
+    if (!options_.script_answers_probes) {
+      if (const std::optional<Octets> reply = AnswerToProbe(message)) {
+        Count([](Counters& counters) { ++counters.probes; });
+        if (!connection->silent) CarryOut(connection, {LoopbackAction::Reply(*reply)});
+        return;
+      }
+    }
     LoopbackQuery query;
     query.message.assign(message.begin(), message.end());
-    query.connection = connection.number;
-    query.number = connection.queries++;
+    query.connection = connection->number;
+    query.number = connection->queries++;
     Script script;
+    bool lost = connection->silent;
     Count([&](Counters& counters) {
       query.total = counters.queries++;
-      queries_.push_back(query);
+      if (options_.keep_queries) queries_.push_back(query);
       script = script_;
+      lost = lost || (manner_.lost_share > 0 && std::bernoulli_distribution(manner_.lost_share)(random_));
+      if (lost) ++counters.lost;
     });
-    std::vector<LoopbackAction> actions = script(query);
-    ReleaseWaiting(connection, /*next_query=*/true);
+    if (!connection->silent) ReleaseWaiting(*connection, /*next_query=*/true);
+    if (!lost) CarryOut(connection, script(query));
+  }
+
+  void CarryOut(const ConnectionPtr& connection, std::vector<LoopbackAction> actions) {
+    const milliseconds delay = DrawDelay();
     for (LoopbackAction& action : actions) {
       const bool waits = action.at_next_query || (!action.event.empty() && !fired_.contains(action.event));
       if (waits) {
-        connection.waiting.push_back(std::move(action));
+        connection->waiting.push_back(std::move(action));
+      } else if (delay.count() != 0) {
+        connection->delayed.emplace(std::chrono::steady_clock::now() + delay, std::move(action));
       } else {
-        connection.due.push_back(std::move(action));
+        connection->due.push_back(std::move(action));
       }
     }
-    connection.wakeup.Notify();
+    if (delay.count() != 0) WaitForDelayed(connection);
+    connection->wakeup.Notify();
+  }
+
+  milliseconds DrawDelay() {
+    const std::lock_guard lock(mutex_);
+    if (manner_.delay_max.count() == 0) return milliseconds(0);
+    return milliseconds(std::uniform_int_distribution(manner_.delay_min.count(), manner_.delay_max.count())(random_));
+  }
+
+  // The timers hold their connection by a weak pointer: they end with it.
+  void WaitForDelayed(const ConnectionPtr& owner) {
+    if (owner->delayed.empty()) return;
+    owner->delay_timer.expires_at(owner->delayed.begin()->first);
+    owner->delay_timer.async_wait([this, weak = std::weak_ptr(owner)](const asio::error_code& error) {
+      const ConnectionPtr connection = weak.lock();
+      if (error || !connection) return;
+      std::multimap<std::chrono::steady_clock::time_point, LoopbackAction>& delayed = connection->delayed;
+      const auto due = delayed.upper_bound(std::chrono::steady_clock::now());
+      for (auto action = delayed.begin(); action != due; ++action) connection->due.push_back(std::move(action->second));
+      delayed.erase(delayed.begin(), due);
+      connection->wakeup.Notify();
+      WaitForDelayed(connection);
+    });
+  }
+  void RestartIdleTimer(const ConnectionPtr& owner) {
+    if (owner->idle_close.count() == 0) return;
+    owner->idle_timer.expires_after(owner->idle_close);
+    owner->idle_timer.async_wait([this, weak = std::weak_ptr(owner)](const asio::error_code& error) {
+      const ConnectionPtr connection = weak.lock();
+      if (!error && connection) CloseNow(*connection, LoopbackAction::Kind::kClose);
+    });
   }
 
   void ReleaseWaiting(Connection& connection, bool next_query) {
@@ -426,6 +534,7 @@ class LoopbackDotServer::Impl {
       const absl::Status written = co_await connection->stream->Write(action.octets);
       if (!written.ok()) break;
       self->Count([](Counters& counters) { ++counters.replies; });
+      self->RestartIdleTimer(connection);
     }
     self->CloseNow(*connection, LoopbackAction::Kind::kClose);
     self->EndTask(*connection);
@@ -507,11 +616,14 @@ class LoopbackDotServer::Impl {
   std::vector<Descriptor> held_;   // accepted and left alone
   std::set<std::string> fired_;
   bool stopping_ = false;
+  LoopbackSilence silence_ = LoopbackSilence::kNone;
 
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   // Guarded by mutex_.
   Script script_;
+  LoopbackManner manner_;
+  std::mt19937_64 random_{1};
   LoopbackAccept accept_;
   std::shared_ptr<const TlsServerCredentials> credentials_;
   Counters counters_;
@@ -531,6 +643,8 @@ Endpoint LoopbackDotServer::endpoint() const { return impl_->endpoint(); }
 const std::string& LoopbackDotServer::ca_file() const { return impl_->ca_file(); }
 void LoopbackDotServer::SetScript(Script script) { impl_->SetScript(std::move(script)); }
 void LoopbackDotServer::SetAccept(LoopbackAccept accept) { impl_->SetAccept(accept); }
+void LoopbackDotServer::SetManner(const LoopbackManner& manner) { impl_->SetManner(manner); }
+void LoopbackDotServer::SetSilence(LoopbackSilence silence) { impl_->SetSilence(silence); }
 void LoopbackDotServer::SetCertificate(const CertificateSpec& certificate) { impl_->SetCertificate(certificate); }
 void LoopbackDotServer::Fire(const std::string& event) { impl_->Fire(event); }
 void LoopbackDotServer::StopListening() { impl_->StopListening(); }
@@ -539,8 +653,7 @@ void LoopbackDotServer::CloseAllConnections(LoopbackAction::Kind how) { impl_->C
 void LoopbackDotServer::Stop() { impl_->Stop(); }
 LoopbackDotServer::Counters LoopbackDotServer::counters() const { return impl_->counters(); }
 std::vector<LoopbackQuery> LoopbackDotServer::queries() const { return impl_->queries(); }
-bool LoopbackDotServer::WaitUntil(const std::function<bool(const Counters&)>& condition,
-                                  std::chrono::milliseconds patience) const {
+bool LoopbackDotServer::WaitUntil(const std::function<bool(const Counters&)>& condition, milliseconds patience) const {
   return impl_->WaitUntil(condition, patience);
 }
 bool LoopbackDotServer::WaitForQueries(uint64_t count) const {

@@ -59,8 +59,28 @@ enum class LoopbackAccept : uint8_t {
   kCloseMidway,  // FIN when the first octets of the handshake have come
 };
 
+// How the server does what the script says.
+struct LoopbackManner {
+  // Each reply is written so much later, at random in between: where they differ, replies overtake one another.
+  std::chrono::milliseconds delay_min{0};
+  std::chrono::milliseconds delay_max{0};
+  double lost_share = 0;                    // of the queries: never answered, and the script does not see them
+  std::chrono::milliseconds idle_close{0};  // close_notify and FIN so long after the last query or reply; 0: never
+  uint64_t seed = 1;                        // what is random is the same in every run
+};
+
+enum class LoopbackSilence : uint8_t {
+  kNone,
+  kOpenConnections,  // those that are open now read and never answer any more; later ones answer
+  kAll,              // the same of every connection: there are handshakes, and that is all
+};
+
 // A DoT server on a loopback address and a port of its own, on a thread of its own, that does what a script says. All
 // members are thread-safe; the script runs on the server's thread, one call at a time. Stops and joins when destroyed.
+//
+// What a resolver asks for its own sake is told apart from what clients ask: `. NS`, with which it tries a connection,
+// is answered with NS records, and names below `loop-check.example.com.` with NXDOMAIN. They are counted as probes and
+// neither as queries nor shown to the script, unless Options say otherwise.
 class LoopbackDotServer {
  public:
   // Called once for each message, empty ones included. An empty result means that nothing is sent.
@@ -73,6 +93,8 @@ class LoopbackDotServer {
     // The CA that signs it; null: one of its own. Servers may share one, so that one ca_file serves a client of both.
     std::shared_ptr<const TestAuthority> authority = nullptr;
     LoopbackAccept accept = LoopbackAccept::kServe;
+    bool script_answers_probes = false;  // they are queries as any other
+    bool keep_queries = true;            // false: queries() stays empty, for tests that look at memory
   };
 
   // All of these only grow.
@@ -86,7 +108,9 @@ class LoopbackDotServer {
     // Octets that came behind a failed handshake and are no TLS records: nobody may send DNS in the clear instead.
     uint64_t octets_after_failure = 0;
     uint64_t records = 0;  // TLS records with application data: several queries may have come in one
-    uint64_t queries = 0;  // frames
+    uint64_t queries = 0;  // frames, without probes
+    uint64_t probes = 0;
+    uint64_t lost = 0;     // queries that were not answered, by lost_share or silence
     uint64_t replies = 0;  // writes that were carried out whole
   };
 
@@ -106,6 +130,10 @@ class LoopbackDotServer {
 
   void SetScript(Script script);
   void SetAccept(LoopbackAccept accept);
+  // For queries from now on; idle_close for connections from now on.
+  void SetManner(const LoopbackManner& manner);
+  // Replies that wait for their time are lost with it. kNone ends every silence.
+  void SetSilence(LoopbackSilence silence);
   // The certificate for connections from now on; tickets that were given out before are worth nothing any more.
   void SetCertificate(const CertificateSpec& certificate);
   // Carries out the actions that wait for `event`, and lets later ones through.
