@@ -43,9 +43,15 @@ struct Limits {
   // Records in a row that carry no data: tickets, key updates, warnings, empty ones.
   static constexpr size_t kTlsIdleRecordsMax = 64;
   // Reads that found octets without waiting, before the loop's other work gets its turn.
-  static constexpr size_t kTlsReadsPerTurn = 64;
+  static constexpr size_t kStreamReadsPerTurn = 64;
   // Encrypted octets that are gathered for one system call.
   static constexpr size_t kTlsWriteBatchOctets = size_t{64} << 10;
+  // Connections to servers: how long the kernel waits for an acknowledgement of what was sent, and how it finds out
+  // that a peer is gone to which nothing is sent.
+  static constexpr std::chrono::seconds kTcpUserTimeout{10};
+  static constexpr std::chrono::seconds kTcpKeepaliveIdle{15};
+  static constexpr std::chrono::seconds kTcpKeepaliveInterval{5};
+  static constexpr int kTcpKeepaliveProbes = 2;
 
   // --- server ---
   static constexpr size_t kUdpBatch = 64;             // datagrams one system call reads or writes

@@ -35,23 +35,6 @@ constexpr size_t kReadAheadOctets = 4096;
 
 enum class TlsRole : uint8_t { kClient, kServer };
 
-// What the operator can do about a network error, where there is something to say.
-std::string_view HintFor(int error) {
-  switch (error) {
-    case ECONNREFUSED:
-      return " (nothing listens there: check address and port)";
-    case ENETUNREACH:
-    case EHOSTUNREACH:
-    case EADDRNOTAVAIL:
-      return " (there is no route: is the network up, and does it have this address family?)";
-    case EACCES:
-    case EPERM:
-      return " (a local firewall or sandbox forbids it)";
-    default:
-      return "";
-  }
-}
-
 std::string_view HintForTlsError(int code) {
   switch (code) {
     case GNUTLS_E_UNEXPECTED_PACKET:
@@ -73,35 +56,25 @@ std::string_view HintForTlsError(int code) {
 // The session itself. GnuTLS never sees the descriptor: it pulls from and pushes to memory here. So a key update or an
 // alert that falls between the parts of a half-sent record cannot mix with it, and nothing GnuTLS does can block or
 // reach a descriptor that was closed and given to somebody else. One loop's thread.
-class TlsSession : public std::enable_shared_from_this<TlsSession> {
+class TlsSession final : public StreamSession {
  public:
-  TlsSession(asio::io_context& loop, TlsRole role) : role_(role), executor_(loop.get_executor()), descriptor_(loop) {}
-  ~TlsSession() {
+  TlsSession(asio::io_context& loop, TlsRole role) : StreamSession(loop), role_(role) {}
+  ~TlsSession() override {
     Close();
     if (session_ != nullptr) gnutls_deinit(session_);
   }
-  TlsSession(const TlsSession&) = delete;
-  TlsSession& operator=(const TlsSession&) = delete;
 
   // --- setting up ---
   absl::Status StartClient(TlsClientOptions options, const std::vector<uint8_t>& ticket);
   absl::Status StartServer(int descriptor, std::shared_ptr<const TlsServerCredentials> credentials);
-  void CloseAt(SteadyTime time);
-  void StopDeadline() { deadline_.reset(); }
-  // Connects where it is the client's side, and makes the handshake.
-  static Task<absl::Status> SetUp(std::shared_ptr<TlsSession> self);
-  // Why a closed session was closed: cancelled or out of time.
-  absl::Status ClosedError() const;
 
   // --- in use ---
   static Task<absl::StatusOr<size_t>> Read(std::shared_ptr<TlsSession> self, std::span<uint8_t> buffer);
   static Task<absl::Status> Write(std::shared_ptr<TlsSession> self, std::span<const uint8_t> octets);
-  void Close();
+  void Close() override;
 
-  bool closed() const { return closed_; }
-  const Endpoint& peer() const { return peer_; }
   bool resumed() const { return gnutls_session_is_resumed(session_) != 0; }
-  size_t buffered_octets() const { return closed_ ? 0 : gnutls_record_check_pending(session_); }
+  size_t buffered_octets() const { return closed() ? 0 : gnutls_record_check_pending(session_); }
   std::string protocol_version() const { return gnutls_protocol_get_name(gnutls_protocol_get_version(session_)); }
   std::string cipher_suite() const {
     const char* const name = gnutls_ciphersuite_get(session_);
@@ -115,25 +88,14 @@ class TlsSession : public std::enable_shared_from_this<TlsSession> {
   std::vector<uint8_t> TakeTicketData();
 
  private:
-  enum class Phase : uint8_t { kConnect, kHandshake, kCertificate, kEstablished };
-
   absl::Status StartSession(unsigned flags, gnutls_priority_t priorities,
                             gnutls_certificate_credentials_t certificates);
-  // Owns `descriptor` from here on, on failure too.
-  absl::Status Open(int descriptor);
-
-  static Task<absl::Status> Connect(std::shared_ptr<TlsSession> self);
-  static Task<absl::Status> Handshake(std::shared_ptr<TlsSession> self);
-
-  absl::Status Error(absl::StatusCode code, std::string_view text) const;
-  absl::Status NetworkError(int error) const;
+  Task<absl::Status> Establish() override;
   absl::Status TlsError(int code) const;
 
-  // Waits for the descriptor; false once the session has been closed.
-  static Task<bool> Wait(std::shared_ptr<TlsSession> self, asio::posix::descriptor_base::wait_type direction);
   // Sends what it can without waiting: 0, EAGAIN where something is left, or what failed.
   int SendOutput();
-  static Task<absl::Status> FlushOutput(std::shared_ptr<TlsSession> self);
+  Task<absl::Status> FlushOutput();
   absl::Status FailHandshake(int code);
   absl::Status CheckIdentity();
 
@@ -145,28 +107,15 @@ class TlsSession : public std::enable_shared_from_this<TlsSession> {
   static int HandshakeMessageCallback(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
                                       const gnutls_datum_t* message);
   ssize_t Pull(std::span<uint8_t> buffer);
-  ssize_t Receive(std::span<uint8_t> buffer);
   int CheckHandshakeMessage(unsigned type, std::span<const uint8_t> message);
 
-  struct OnDeadline {
-    std::weak_ptr<TlsSession> session;
-    void operator()(const asio::error_code& error) const;
-  };
-
   const TlsRole role_;
-  const Executor executor_;
-  asio::posix::basic_stream_descriptor<Executor> descriptor_;
-  std::optional<SteadyTimer> deadline_;  // until the handshake is over
   gnutls_session_t session_ = nullptr;
 
-  Endpoint peer_;
   std::string auth_name_;
   std::shared_ptr<const TlsClientCredentials> client_credentials_;
   std::shared_ptr<const TlsServerCredentials> server_credentials_;
 
-  Phase phase_ = Phase::kConnect;
-  bool closed_ = false;
-  bool timed_out_ = false;
   bool broken_ = false;            // a write has failed: no close_notify any more
   bool identity_checked_ = false;  // by VerifyCallback, in this handshake
   std::string fault_;              // what a callback has found, in words
@@ -178,10 +127,8 @@ class TlsSession : public std::enable_shared_from_this<TlsSession> {
   std::array<uint8_t, kReadAheadOctets> input_;
   size_t input_begin_ = 0;
   size_t input_end_ = 0;
-  bool drained_ = false;  // the last receive got less than it asked for, so the next would get nothing
   bool starved_ = false;  // GnuTLS has asked for more than there was
   int receive_error_ = 0;
-  size_t reads_without_wait_ = 0;
 
   // Output: encrypted octets that the socket has not taken yet, from output_begin_.
   std::vector<uint8_t> output_;
@@ -190,22 +137,6 @@ class TlsSession : public std::enable_shared_from_this<TlsSession> {
 };
 
 // --- errors ---
-
-absl::Status TlsSession::Error(absl::StatusCode code, std::string_view text) const {
-  constexpr std::string_view kPhases[] = {"connect", "handshake", "certificate", "stream"};
-  return {code, StrCat(peer_.ToString(), ": ", kPhases[static_cast<size_t>(phase_)], ": ", text)};
-}
-
-absl::Status TlsSession::ClosedError() const {
-  if (!timed_out_) return Error(absl::StatusCode::kCancelled, "closed");
-  return Error(absl::StatusCode::kDeadlineExceeded,
-               phase_ == Phase::kConnect ? "no answer in time (is the address right, does a firewall drop the port?)"
-                                         : "not finished in time");
-}
-
-absl::Status TlsSession::NetworkError(int error) const {
-  return Error(absl::StatusCode::kUnavailable, StrCat(std::strerror(error), HintFor(error)));
-}
 
 absl::Status TlsSession::TlsError(int code) const {
   if (!fault_.empty()) return Error(fault_code_, fault_);
@@ -237,18 +168,8 @@ ssize_t TlsSession::PullCallback(gnutls_transport_ptr_t self, void* data, size_t
 // Nothing here waits inside GnuTLS.
 int TlsSession::PullTimeoutCallback(gnutls_transport_ptr_t /*self*/, unsigned /*milliseconds*/) { return 0; }
 
-ssize_t TlsSession::Receive(std::span<uint8_t> buffer) {
-  ssize_t received = -1;
-  do {
-    received = recv(descriptor_.native_handle(), buffer.data(), buffer.size(), 0);
-  } while (received < 0 && errno == EINTR);
-  receive_error_ = received < 0 ? errno : 0;
-  drained_ = received >= 0 && static_cast<size_t>(received) < buffer.size();
-  return received;
-}
-
 ssize_t TlsSession::Pull(std::span<uint8_t> buffer) {
-  if (closed_) {
+  if (closed()) {
     receive_error_ = EBADF;
     return -1;
   }
@@ -256,7 +177,9 @@ ssize_t TlsSession::Pull(std::span<uint8_t> buffer) {
     // After a short receive the socket is empty, unless something came since; then the wait ends at once.
     ssize_t received = -1;
     receive_error_ = EAGAIN;
-    if (!drained_) received = Receive(buffer.size() >= input_.size() ? buffer : std::span<uint8_t>(input_));
+    if (!drained()) {
+      received = Receive(buffer.size() >= input_.size() ? buffer : std::span<uint8_t>(input_), receive_error_);
+    }
     if (received < 0 && receive_error_ == EAGAIN) starved_ = true;
     if (received <= 0 || buffer.size() >= input_.size()) return received;
     input_begin_ = 0;
@@ -332,19 +255,6 @@ absl::Status TlsSession::StartSession(unsigned flags, gnutls_priority_t prioriti
   return code >= 0 ? absl::OkStatus() : TlsError(code);
 }
 
-absl::Status TlsSession::Open(int descriptor) {
-  asio::error_code error;
-  descriptor_.assign(descriptor, error);
-  if (error) {
-    close(descriptor);
-    return NetworkError(error.value());
-  }
-  const int on = 1;
-  // Small messages, each of which somebody waits for: never hold one back (RFC 7766 leaves it to us).
-  setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  return absl::OkStatus();
-}
-
 absl::Status TlsSession::StartClient(TlsClientOptions options, const std::vector<uint8_t>& ticket) {
   peer_ = options.peer;
   auth_name_ = std::move(options.auth_name);
@@ -380,47 +290,7 @@ absl::Status TlsSession::StartServer(int descriptor, std::shared_ptr<const TlsSe
   std::vector<uint8_t> key = server_credentials_->ticket_key();
   const gnutls_datum_t ticket_key{key.data(), static_cast<unsigned>(key.size())};
   if (const int code = gnutls_session_ticket_enable_server(session_, &ticket_key); code < 0) return TlsError(code);
-  return Open(owned.Release());
-}
-
-void TlsSession::CloseAt(SteadyTime time) {
-  deadline_.emplace(executor_, time);
-  deadline_->async_wait(OnDeadline{weak_from_this()});
-}
-
-void TlsSession::OnDeadline::operator()(const asio::error_code& error) const {
-  const std::shared_ptr<TlsSession> alive = session.lock();
-  // The handshake may have ended after the timer did and before this call.
-  if (error || alive == nullptr || !alive->deadline_ || alive->closed_) return;
-  alive->timed_out_ = true;
-  alive->Close();
-}
-
-Task<bool> TlsSession::Wait(std::shared_ptr<TlsSession> self, asio::posix::descriptor_base::wait_type direction) {
-  // Asio arms its edge trigger anew with each wait, so what is ready already ends the wait at once.
-  // An error shows in the call that follows.
-  co_await self->descriptor_.async_wait(direction, kAwait);
-  if (direction == asio::posix::descriptor_base::wait_read) {
-    self->drained_ = false;
-    self->reads_without_wait_ = 0;
-  }
-  co_return !self->closed_;
-}
-
-Task<absl::Status> TlsSession::Connect(std::shared_ptr<TlsSession> self) {
-  const SocketAddress address(self->peer_);
-  const int descriptor = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (descriptor < 0) co_return self->NetworkError(errno);
-  CO_RETURN_IF_ERROR(self->Open(descriptor));
-  if (connect(descriptor, address.data(), address.size()) == 0) co_return absl::OkStatus();
-  if (errno != EINPROGRESS && errno != EINTR) co_return self->NetworkError(errno);
-  const bool open = co_await Wait(self, asio::posix::descriptor_base::wait_write);
-  if (!open) co_return self->ClosedError();
-  int error = 0;
-  socklen_t size = sizeof error;
-  if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
-  if (error != 0) co_return self->NetworkError(error);
-  co_return absl::OkStatus();
+  return Adopt(owned.Release());
 }
 
 absl::Status TlsSession::FailHandshake(int code) {
@@ -430,23 +300,23 @@ absl::Status TlsSession::FailHandshake(int code) {
   return TlsError(code);
 }
 
-Task<absl::Status> TlsSession::Handshake(std::shared_ptr<TlsSession> self) {
-  self->phase_ = Phase::kHandshake;
+Task<absl::Status> TlsSession::Establish() {
+  phase_ = Phase::kHandshake;
   for (size_t idle = 0; idle < Limits::kTlsIdleRecordsMax;) {
-    self->starved_ = false;
-    const int code = gnutls_handshake(self->session_);
-    if (code < 0 && gnutls_error_is_fatal(code) != 0) co_return self->FailHandshake(code);
-    const absl::Status flushed = co_await FlushOutput(self);
+    starved_ = false;
+    const int code = gnutls_handshake(session_);
+    if (code < 0 && gnutls_error_is_fatal(code) != 0) co_return FailHandshake(code);
+    const absl::Status flushed = co_await FlushOutput();
     if (!flushed.ok()) co_return flushed;
-    if (code == GNUTLS_E_SUCCESS) co_return self->CheckIdentity();
-    if (!self->starved_) {
+    if (code == GNUTLS_E_SUCCESS) co_return CheckIdentity();
+    if (!starved_) {
       ++idle;  // a warning, an empty record: something came, and it was no progress
       continue;
     }
-    const bool open = co_await Wait(self, asio::posix::descriptor_base::wait_read);
-    if (!open) co_return self->ClosedError();
+    const bool open = co_await Wait(asio::posix::descriptor_base::wait_read);
+    if (!open) co_return ClosedError();
   }
-  co_return self->Error(absl::StatusCode::kUnavailable, "the peer sends records that do not move the handshake on");
+  co_return Error(absl::StatusCode::kUnavailable, "the peer sends records that do not move the handshake on");
 }
 
 absl::Status TlsSession::CheckIdentity() {
@@ -462,30 +332,13 @@ absl::Status TlsSession::CheckIdentity() {
   return absl::OkStatus();
 }
 
-Task<absl::Status> TlsSession::SetUp(std::shared_ptr<TlsSession> self) {
-  if (self->closed_) co_return self->ClosedError();
-  if (self->role_ == TlsRole::kClient) {
-    const absl::Status connected = co_await Connect(self);
-    if (!connected.ok()) co_return connected;
-  }
-  const absl::Status done = co_await Handshake(self);
-  if (!done.ok()) co_return done;
-  if (self->closed_) co_return self->ClosedError();
-  self->phase_ = Phase::kEstablished;
-  co_return absl::OkStatus();
-}
-
 // --- in use ---
 
 int TlsSession::SendOutput() {
-  while (output_begin_ < output_.size()) {
-    const ssize_t sent =
-        send(descriptor_.native_handle(), &output_[output_begin_], output_.size() - output_begin_, MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      return errno;
-    }
-    output_begin_ += static_cast<size_t>(sent);
+  std::span<const uint8_t> left = std::span<const uint8_t>(output_).subspan(output_begin_);
+  if (const int error = Send(left); error != 0) {
+    output_begin_ = output_.size() - left.size();
+    return error;
   }
   output_begin_ = 0;
   output_.clear();
@@ -493,28 +346,24 @@ int TlsSession::SendOutput() {
   return 0;
 }
 
-Task<absl::Status> TlsSession::FlushOutput(std::shared_ptr<TlsSession> self) {
+Task<absl::Status> TlsSession::FlushOutput() {
   while (true) {
-    if (self->closed_) co_return self->ClosedError();
-    const int error = self->SendOutput();
+    if (closed()) co_return ClosedError();
+    const int error = SendOutput();
     if (error == 0) co_return absl::OkStatus();
-    if (error != EAGAIN) co_return self->NetworkError(error);
-    co_await Wait(self, asio::posix::descriptor_base::wait_write);
+    if (error != EAGAIN) co_return NetworkError(error);
+    co_await Wait(asio::posix::descriptor_base::wait_write);
   }
 }
 
 Task<absl::StatusOr<size_t>> TlsSession::Read(std::shared_ptr<TlsSession> self, std::span<uint8_t> buffer) {
   for (size_t idle = 0; idle < Limits::kTlsIdleRecordsMax;) {
-    if (self->closed_) co_return self->ClosedError();
-    if (self->reads_without_wait_ >= Limits::kTlsReadsPerTurn) {
-      self->reads_without_wait_ = 0;
-      co_await asio::post(self->executor_, kAwait);
-      continue;
-    }
+    if (self->TurnIsOver()) co_await self->NextTurn();
+    if (self->closed()) co_return self->ClosedError();
     self->starved_ = false;
     const ssize_t code = gnutls_record_recv(self->session_, buffer.data(), buffer.size());
     if (code > 0) {
-      ++self->reads_without_wait_;
+      self->CountRead();
       co_return static_cast<size_t>(code);
     }
     // RFC 7858 §3.4 lets a server just close; a message that was cut by it shows in its framing.
@@ -535,14 +384,14 @@ Task<absl::StatusOr<size_t>> TlsSession::Read(std::shared_ptr<TlsSession> self, 
       ++idle;
       continue;
     }
-    const bool open = co_await Wait(self, asio::posix::descriptor_base::wait_read);
+    const bool open = co_await self->Wait(asio::posix::descriptor_base::wait_read);
     if (!open) co_return self->ClosedError();
   }
   co_return self->Error(absl::StatusCode::kUnavailable, "the peer sends record after record without data");
 }
 
 Task<absl::Status> TlsSession::Write(std::shared_ptr<TlsSession> self, std::span<const uint8_t> octets) {
-  if (self->closed_) co_return self->ClosedError();
+  if (self->closed()) co_return self->ClosedError();
   self->writing_ = true;
   absl::Status status;
   while (status.ok() && !octets.empty()) {
@@ -554,7 +403,7 @@ Task<absl::Status> TlsSession::Write(std::shared_ptr<TlsSession> self, std::span
       break;
     }
     octets = octets.subspan(static_cast<size_t>(code));
-    if (octets.empty() || self->output_.size() >= Limits::kTlsWriteBatchOctets) status = co_await FlushOutput(self);
+    if (octets.empty() || self->output_.size() >= Limits::kTlsWriteBatchOctets) status = co_await self->FlushOutput();
   }
   self->writing_ = false;
   if (!status.ok()) self->broken_ = true;
@@ -562,15 +411,11 @@ Task<absl::Status> TlsSession::Write(std::shared_ptr<TlsSession> self, std::span
 }
 
 void TlsSession::Close() {
-  if (closed_) return;
-  if (descriptor_.is_open()) {
+  if (!closed() && has_descriptor()) {
     if (phase_ == Phase::kEstablished && !broken_) gnutls_bye(session_, GNUTLS_SHUT_WR);
     SendOutput();
   }
-  closed_ = true;
-  deadline_.reset();
-  asio::error_code ignored;
-  descriptor_.close(ignored);
+  StreamSession::Close();
 }
 
 std::string TlsSession::alpn() const {
@@ -589,12 +434,7 @@ std::vector<uint8_t> TlsSession::TakeTicketData() {
   return ticket;
 }
 
-// --- TlsCanceller, TlsStream ---
-
-void TlsCanceller::Cancel() {
-  cancelled_ = true;
-  if (const std::shared_ptr<TlsSession> session = session_.lock()) session->Close();
-}
+// --- TlsStream ---
 
 TlsStream::TlsStream(std::shared_ptr<TlsSession> session) : session_(std::move(session)) {}
 
@@ -608,41 +448,32 @@ std::vector<uint8_t> TlsStream::UsableTicket(const TlsClientOptions& options) {
 }
 
 Task<absl::StatusOr<std::unique_ptr<TlsStream>>> TlsStream::SetUp(std::shared_ptr<TlsSession> session,
-                                                                  absl::Status started, Deadline deadline,
-                                                                  TlsCanceller* canceller) {
+                                                                  absl::Status started,
+                                                                  StreamSession::SetUpOptions options) {
   if (!started.ok()) co_return started;
-  session->CloseAt(deadline.at());
-  if (canceller != nullptr) {
-    canceller->session_ = session;
-    if (canceller->cancelled_) session->Close();
-  }
-  const absl::Status done = co_await TlsSession::SetUp(session);
-  if (canceller != nullptr) canceller->session_.reset();
-  session->StopDeadline();
-  if (!done.ok()) {
-    session->Close();
-    co_return done;
-  }
+  const absl::Status done = co_await StreamSession::SetUp(session, options);
+  if (!done.ok()) co_return done;
   co_return std::unique_ptr<TlsStream>(new TlsStream(std::move(session)));
 }
 
 Task<absl::StatusOr<std::unique_ptr<TlsStream>>> TlsStream::Connect(asio::io_context& loop, TlsClientOptions options,
                                                                     Deadline deadline) {
-  TlsCanceller* const canceller = options.canceller;
+  const StreamSession::SetUpOptions set_up{deadline, options.connect_patience, options.canceller};
   if (options.auth_name.ends_with('.')) options.auth_name.pop_back();
   const std::vector<uint8_t> ticket = UsableTicket(options);
   auto session = std::make_shared<TlsSession>(loop, TlsRole::kClient);
   absl::Status started = session->StartClient(std::move(options), ticket);
-  auto connected = co_await SetUp(std::move(session), std::move(started), deadline, canceller);
+  auto connected = co_await SetUp(std::move(session), std::move(started), set_up);
   co_return connected;
 }
 
 Task<absl::StatusOr<std::unique_ptr<TlsStream>>> TlsStream::Accept(
     asio::io_context& loop, int descriptor, std::shared_ptr<const TlsServerCredentials> credentials, Deadline deadline,
     TlsCanceller* canceller) {
+  const StreamSession::SetUpOptions set_up{deadline, Duration::zero(), canceller};
   auto session = std::make_shared<TlsSession>(loop, TlsRole::kServer);
   absl::Status started = session->StartServer(descriptor, std::move(credentials));
-  auto accepted = co_await SetUp(std::move(session), std::move(started), deadline, canceller);
+  auto accepted = co_await SetUp(std::move(session), std::move(started), set_up);
   co_return accepted;
 }
 
@@ -652,6 +483,8 @@ Task<absl::Status> TlsStream::Write(std::span<const uint8_t> octets) { return Tl
 void TlsStream::Close() { session_->Close(); }
 bool TlsStream::closed() const { return session_->closed(); }
 const Endpoint& TlsStream::peer() const { return session_->peer(); }
+const Endpoint& TlsStream::local() const { return session_->local(); }
+Duration TlsStream::handshake_time() const { return session_->handshake_time(); }
 bool TlsStream::resumed() const { return session_->resumed(); }
 std::string TlsStream::protocol_version() const { return session_->protocol_version(); }
 std::string TlsStream::cipher_suite() const { return session_->cipher_suite(); }

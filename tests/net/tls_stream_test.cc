@@ -4,6 +4,7 @@
 #include <gnutls/gnutls.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -536,6 +537,37 @@ TEST_F(TlsStreamTest, StalledHandshakeEndsAtTheDeadline) {
   EXPECT_TRUE(deadline.ExpiredAt(std::chrono::steady_clock::now()));
 }
 
+TEST_F(TlsStreamTest, TcpHandshakeHasAPatienceOfItsOwn) {
+  const SilentListener silent;
+  const TestAuthority authority;
+  TlsClientOptions options{Trust(authority.ca_file()), "dns.test", silent.endpoint(), {}, nullptr, milliseconds(60)};
+  const absl::Status refusal = Refusal(std::move(options));
+  EXPECT_EQ(refusal.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(TextOf(refusal), HasSubstr(silent.endpoint().ToString() + ": connect: TCP got no answer in "));
+}
+
+TEST_F(TlsStreamTest, PatienceForTcpDoesNotEndTheTlsHandshake) {
+  const TestAuthority authority;
+  const seconds patience(1);
+  BlockingPeer peer([&](int socket) {
+    // Longer than the patience, which is over with the TCP handshake.
+    EXPECT_EQ(poll(nullptr, 0, 1200), 0);
+    ServeBlockingTls(socket, {kTls13, authority.Issue(), false}, [&](gnutls_session_t) {});
+  });
+  const auto stream = MustConnect({Trust(authority.ca_file()), "dns.test", peer.endpoint(), {}, nullptr, patience});
+  ASSERT_NE(stream, nullptr);
+  EXPECT_GT(stream->handshake_time(), patience);
+}
+
+TEST_F(TlsStreamTest, KnowsItsOwnAddress) {
+  const LoopbackDotServer server;
+  const auto stream = MustConnect(server);
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->local().address, server.endpoint().address);
+  EXPECT_NE(stream->local().port, 0);
+  EXPECT_NE(stream->local().port, server.port());
+}
+
 TEST_F(TlsStreamTest, DeadlineThatHasPassedEndsAtOnce) {
   const LoopbackDotServer server(nullptr, WithAccept(LoopbackAccept::kStall));
   const Deadline deadline(std::chrono::steady_clock::now() - seconds(1));
@@ -789,7 +821,7 @@ Task<absl::Status> ReadInto(TlsStream* stream, Octets* target, size_t octets) {
 }
 
 TEST_F(TlsStreamTest, BusyStreamLeavesTurnsToOthers) {
-  constexpr size_t kRecords = 20 * Limits::kTlsReadsPerTurn;
+  constexpr size_t kRecords = 20 * Limits::kStreamReadsPerTurn;
   const TestAuthority authority;
   std::promise<void> all_sent;
   BlockingPeer peer([&](int socket) {
@@ -809,7 +841,7 @@ TEST_F(TlsStreamTest, BusyStreamLeavesTurnsToOthers) {
   loop_.restart();
   size_t turns = 0;
   while (!read.ready()) turns += loop_.poll_one();
-  EXPECT_GE(turns, kRecords / Limits::kTlsReadsPerTurn - 1);
+  EXPECT_GE(turns, kRecords / Limits::kStreamReadsPerTurn - 1);
   stream->Close();
 }
 

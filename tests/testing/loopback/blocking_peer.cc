@@ -47,6 +47,21 @@ int Handshake(gnutls_session_t session) {
 
 }  // namespace
 
+SilentListener::SilentListener()
+    : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
+      in_queue_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  const SocketAddress any(Endpoint{IpAddress::V4({127, 0, 0, 1}), 0});
+  // A backlog of 0 has room for one.
+  bool ready = bind(listener_.get(), any.data(), any.size()) == 0 && listen(listener_.get(), 0) == 0;
+  endpoint_ = LocalEndpoint(listener_.get());
+  const SocketAddress address(endpoint_);
+  ready = ready && connect(in_queue_.get(), address.data(), address.size()) == 0;
+  if (!ready) {
+    std::perror("SilentListener");
+    std::abort();
+  }
+}
+
 BlockingPeer::BlockingPeer(std::function<void(int socket)> conversation)
     : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   const SocketAddress address(Endpoint{IpAddress::V4({127, 0, 0, 1}), 0});

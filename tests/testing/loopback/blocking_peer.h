@@ -32,6 +32,20 @@ class BlockingPeer {
   std::thread thread_;
 };
 
+// A TCP listener on 127.0.0.1 whose queue is full and which accepts nothing: whoever connects gets no answer, as from
+// an address that is dead or behind a firewall that drops.
+class SilentListener {
+ public:
+  SilentListener();
+
+  const Endpoint& endpoint() const { return endpoint_; }
+
+ private:
+  Descriptor listener_;
+  Descriptor in_queue_;
+  Endpoint endpoint_;
+};
+
 // GnuTLS with blocking calls, independent of TlsStream: makes the server's handshake by `priority` on `socket` and,
 // where it succeeds, runs `talk`. The result is that of gnutls_handshake.
 struct BlockingTls {
