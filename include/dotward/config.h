@@ -29,22 +29,37 @@ struct ListenConfig {
   Endpoint endpoint;
 };
 
-struct UpstreamConfig {
-  std::string name;
+// RFC 7858 §3.1, RFC 1035 §4.2.
+constexpr uint16_t DefaultPort(UpstreamProtocol protocol) { return protocol == UpstreamProtocol::kTls ? 853 : 53; }
+
+// What `addresses` of an upstream may hold. At least one of the lists is not empty.
+struct ServerList {
   std::vector<IpAddress> addresses;
+  std::vector<std::string> host_names;  // in lower case, without the final dot; resolved while the server runs
+};
+
+struct UpstreamConfig : ServerList {
+  std::string name;
   uint16_t port = 853;
   UpstreamProtocol protocol = UpstreamProtocol::kTls;
-  std::string auth_name;
-  std::vector<std::string> pins;
-  bool pin_only = false;
-  std::string ca_file;  // empty: the system's store
+  std::string auth_name;          // empty only without TLS and with pin_only
+  std::vector<std::string> pins;  // ParseSpkiPin accepts each
+  bool pin_only = false;          // never without pins
+  std::string ca_file;            // empty: the system's store
+};
+
+// A resolver for the host names of upstreams.
+struct BootstrapConfig {
+  Endpoint endpoint;
+  UpstreamProtocol protocol = UpstreamProtocol::kUdp;  // kUdp, with TCP where an answer is truncated, or kTls
+  std::string auth_name;                               // with kTls
 };
 
 struct ForwardConfig {
   std::string zone = ".";
   std::vector<std::string> upstreams;  // names of UpstreamConfig
-  UpstreamPolicy policy = UpstreamPolicy::kOrdered;
-  bool hedge = false;
+  UpstreamPolicy policy = UpstreamPolicy::kLatency;
+  bool hedge = true;
 };
 
 struct Config {
@@ -63,7 +78,7 @@ struct Config {
   } access;
 
   std::vector<UpstreamConfig> upstreams;
-  std::vector<std::string> bootstrap;
+  std::vector<BootstrapConfig> bootstrap;  // empty: the upstreams that have addresses
   std::vector<ForwardConfig> forward;
 
   struct {
@@ -138,20 +153,23 @@ struct Config {
   } admin;
 };
 
-// One thing that is wrong with a configuration, where, and what to do.
+// One thing that is wrong with a configuration, or worth a second thought, where, and what to do.
 struct ConfigError {
   std::string file;
   int line = 0;      // from 1; 0 where no place can be named
   int column = 0;    // from 1
   std::string path;  // "upstreams[1].port"; empty for the file as a whole
   std::string message;
+  enum class Severity : uint8_t { kError, kWarning } severity = Severity::kError;
 
-  std::string ToString() const;  // "FILE:LINE:COL: path: message"
+  std::string ToString() const;  // "FILE:LINE:COL: path: message", "FILE:LINE:COL: path: warning: message"
 };
 
 struct ConfigResult {
   std::optional<Config> config;     // set where there is no error
   std::vector<ConfigError> errors;  // all that were found, in the order of the file; at most Limits::kConfigErrorsMax
+  // What is accepted and yet should be known, in the order of the file; bounded in the same way.
+  std::vector<ConfigError> warnings = {};
 
   bool ok() const { return config.has_value(); }
 };

@@ -8,6 +8,7 @@
 
 #include "base/strings.h"
 #include "config/command_line.h"
+#include "config/cross_checks.h"
 
 namespace dotward {
 namespace {
@@ -42,7 +43,8 @@ constexpr std::string_view kHelp =
 
   --config FILE        default: /etc/dotward/dotward.yaml where it exists, else the built-in defaults
   --listen ADDR        127.0.0.1:5300 or [::1]:5300; replaces the file's list
-  --upstream URL       tls://9.9.9.9#dns.quad9.net, with :PORT where it is not 853; replaces the file's upstreams
+  --upstream URL       tls://9.9.9.9#dns.quad9.net, with :PORT where it is not 853, or, in the clear, udp://10.0.0.1
+                       or tcp://10.0.0.1; replaces the file's upstreams
 
 Signals: TERM and INT stop, USR1 writes the statistics to the log, USR2 opens the log file anew.
 Exit codes: 0 ok, 1 configuration, 2 network, 3 files, 4 memory, 5 other.
@@ -62,7 +64,20 @@ ConfigResult LoadBase(const CommandLine& command_line) {
   std::error_code ignored;
   const std::string default_file(kDefaultConfigFile);
   if (std::filesystem::exists(default_file, ignored)) return LoadConfig(default_file);
-  return {DefaultConfig(), {}};
+  ConfigResult defaults;
+  defaults.config = DefaultConfig();
+  return defaults;
+}
+
+// What the file's upstreams were warned of is past; those of the command line have no place in a file.
+void WarnOfUpstreams(ConfigResult* result) {
+  result->warnings.clear();
+  std::optional<std::string> clear_text = ClearTextWarning(*result->config);
+  if (!clear_text) return;
+  ConfigError& warning = result->warnings.emplace_back();
+  warning.file = "command line";
+  warning.message = *std::move(clear_text);
+  warning.severity = ConfigError::Severity::kWarning;
 }
 
 }  // namespace
@@ -113,6 +128,7 @@ ConfigResult EffectiveConfig(const CommandLine& command_line) {
     error.message = MessageOf(replaced);
     return {std::nullopt, {std::move(error)}};
   }
+  if (!command_line.upstreams.empty()) WarnOfUpstreams(&result);
   return result;
 }
 

@@ -28,8 +28,9 @@ constexpr rlim_t kOtherDescriptors = 256;  // listeners, loops, upstream connect
 
 void Print(std::FILE* stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); }
 
-void PrintErrors(const ConfigResult& result) {
+void PrintFindings(const ConfigResult& result) {
   for (const ConfigError& error : result.errors) Print(stderr, StrCat(error.ToString(), "\n"));
+  for (const ConfigError& warning : result.warnings) Print(stderr, StrCat(warning.ToString(), "\n"));
 }
 
 ExitCode ExitCodeFor(const absl::Status& status) {
@@ -94,10 +95,14 @@ void RaiseDescriptorLimit(unsigned tcp_connections) {
       {{"open_files", uint64_t{limit.rlim_max}}, {"tcp_connections", uint64_t{tcp_connections}}});
 }
 
-ExitCode Serve(const Config& loaded) {
-  const auto config = std::make_shared<const Config>(loaded);
+ExitCode Serve(const ConfigResult& loaded) {
+  const auto config = std::make_shared<const Config>(*loaded.config);
   const absl::Status logging = OpenLog({config->log.level, config->log.format, config->log.file});
   if (!logging.ok()) return Fail(logging, ExitCode::kFiles);
+  for (const ConfigError& warning : loaded.warnings) {
+    const std::string line = warning.line > 0 ? StrCat(":", warning.line) : "";
+    Log(LogLevel::kWarning, warning.message, {{"configuration", warning.file + line}});
+  }
 
   // A client or an upstream that has gone is an error of one write, never the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
@@ -134,7 +139,7 @@ ExitCode Serve(const Config& loaded) {
 
 ExitCode Check(const CommandLine& command_line) {
   const ConfigResult result = EffectiveConfig(command_line);
-  PrintErrors(result);
+  PrintFindings(result);
   if (!result.ok()) return ExitCode::kConfiguration;
   Print(stdout, StrCat(command_line.config_file, ": OK\n"));
   return ExitCode::kOk;
@@ -173,7 +178,7 @@ ExitCode RunCommand(std::span<const std::string> arguments) {
   }
   const ConfigResult result = EffectiveConfig(*command_line);
   if (!result.ok()) {
-    PrintErrors(result);
+    PrintFindings(result);
     return ExitCode::kConfiguration;
   }
   switch (command_line->command) {
@@ -183,7 +188,7 @@ ExitCode RunCommand(std::span<const std::string> arguments) {
     case Command::kHealthcheck:
       return Healthcheck(*result.config);
     default:
-      return Serve(*result.config);
+      return Serve(result);
   }
 }
 

@@ -115,6 +115,8 @@ struct Limits {
   static constexpr size_t kConfigTextOctetsMax = 4096;  // one text value: a path has at most so many (PATH_MAX)
   static constexpr size_t kConfigUpstreamsMax = 256;
   static constexpr size_t kConfigAddressesMax = 64;  // of one upstream
+  static constexpr size_t kConfigPinsMax = 16;       // of one upstream: the key in use and those to come
+  static constexpr size_t kConfigBootstrapMax = 16;
 };
 
 }  // namespace dotward

@@ -16,9 +16,10 @@ namespace dotward {
 // `dotward run --listen ADDR`: replaces `listen`. An empty list changes nothing.
 absl::Status ReplaceListen(const std::vector<std::string>& addresses, Config* config);
 
-// `dotward run --upstream URL`: replaces `upstreams`, and `forward` by a default route to them in their order. A URL is
-// tls://ADDRESS[:PORT]#AUTH_NAME; those that agree in port and name are addresses of one upstream, which bears that
-// name. An empty list changes nothing.
+// `dotward run --upstream URL`: replaces `upstreams`, and `forward` by a default route to them. A URL is
+// tls://SERVER[:PORT]#AUTH_NAME, where a server that is given by host name proves that name by default, or
+// udp://SERVER[:PORT] or tcp://SERVER[:PORT]. Those over TLS that agree in port and name are servers of one upstream,
+// which bears that name. An empty list changes nothing.
 absl::Status ReplaceUpstreams(const std::vector<std::string>& urls, Config* config);
 
 }  // namespace dotward

@@ -15,21 +15,23 @@ namespace {
 
 class Checker {
  public:
-  Checker(const Config& config, const Places& places, ErrorList* errors)
-      : config_(config), places_(places), errors_(*errors) {}
+  Checker(const Config& config, const Places& places, ErrorList* errors, ErrorList* warnings)
+      : config_(config), places_(places), errors_(*errors), warnings_(*warnings) {}
 
   void Run() {
     CheckListen();
     CheckAccess();
+    CheckBootstrap();
     CheckUpstreams();
     CheckForward();
     CheckTtls();
+    WarnOfClearText();
   }
 
  private:
   const Place* Find(const std::string& path) const {
-    const auto found = places_.find(path);
-    return found == places_.end() ? nullptr : &found->second;
+    const auto found = places_.sound.find(path);
+    return found == places_.sound.end() ? nullptr : &found->second;
   }
 
   // Reports each item of the list at `path` that stood in it before.
@@ -66,18 +68,64 @@ class Checker {
     }
   }
 
+  void CheckBootstrap() {
+    CheckItemsDiffer("bootstrap", config_.bootstrap, [](const BootstrapConfig& resolver) {
+      return StrCat(resolver.protocol == UpstreamProtocol::kTls ? "tls://" : "", resolver.endpoint.ToString());
+    });
+  }
+
   void CheckUpstreams() {
     std::set<std::string_view> names;
     for (size_t i = 0; i < config_.upstreams.size(); ++i) {
       const UpstreamConfig& upstream = config_.upstreams[i];
       const std::string path = StrCat("upstreams[", i, "]");
-      CheckItemsDiffer(path + ".addresses", upstream.addresses, [](const IpAddress& a) { return a.ToString(); });
+      CheckItemsDiffer(path + ".pins", upstream.pins, [](const std::string& pin) { return pin; });
+      CheckIdentity(upstream, path, i);
+      if (const Place* addresses = Find(path + ".addresses"); addresses && !CanBeResolved(upstream, config_)) {
+        errors_.Add(addresses->value, path + ".addresses",
+                    "host names need somebody who resolves them; give an IP address here, `bootstrap`, or another "
+                    "upstream by its IP addresses");
+      }
       if (upstream.name.empty()) continue;
       const Place* name = Find(path + ".name");
       if (!names.insert(upstream.name).second && name != nullptr) {
         errors_.Add(name->value, path + ".name", StrCat(Quote(upstream.name), " is the name of an upstream above"));
       }
     }
+  }
+
+  // How the server proves who it is (RFC 8310 §5): by name, by pins, or by both, but never not at all.
+  void CheckIdentity(const UpstreamConfig& upstream, const std::string& path, size_t number) {
+    const Place* upstreams = Find("upstreams");
+    if (upstreams == nullptr || number >= upstreams->items.size()) return;  // the built-in ones
+    for (const std::string_view leaf : {"", ".protocol", ".auth_name", ".pins", ".pin_only"}) {
+      if (places_.unsound.contains(StrCat(path, leaf))) return;
+    }
+    const auto add = [&](std::string_view leaf, std::string message) {
+      const Place* place = Find(StrCat(path, leaf));
+      errors_.Add(place != nullptr ? place->value : upstreams->items[number], StrCat(path, leaf), std::move(message));
+    };
+    if (upstream.protocol != UpstreamProtocol::kTls) {
+      const std::string nothing =
+          StrCat("is of no use with protocol ",
+                 FindKey("upstreams[].protocol")->choices[static_cast<size_t>(upstream.protocol)],
+                 ", in which nothing proves who answers; leave it out, or ask over tls");
+      if (!upstream.auth_name.empty()) add(".auth_name", nothing);
+      if (!upstream.pins.empty()) add(".pins", nothing);
+      if (upstream.pin_only) add(".pin_only", nothing);
+      if (!upstream.ca_file.empty()) add(".ca_file", nothing);
+      return;
+    }
+    if (upstream.pin_only && upstream.pins.empty()) {
+      return add(".pin_only", "is of no use without pins: nothing would be checked; give pins, or leave it out");
+    }
+    if (!upstream.auth_name.empty() || upstream.pin_only) return;
+    if (!upstream.pins.empty()) {
+      return add(".auth_name",
+                 "is missing: pins are checked in addition to the name; give the name in the upstream's certificate, "
+                 "or pin_only: true for pins alone");
+    }
+    add(".auth_name", "is missing; give the name in the upstream's certificate, such as dns.example");
   }
 
   void CheckForward() {
@@ -141,15 +189,57 @@ class Checker {
                        FormatDuration(config_.cache.max_ttl)));
   }
 
+  // At the route where there is one, at the upstream's protocol where everything goes to all upstreams.
+  void WarnOfClearText() {
+    std::optional<std::string> warning = ClearTextWarning(config_);
+    if (!warning) return;
+    for (size_t i = 0; i < config_.forward.size(); ++i) {
+      const std::string path = StrCat("forward[", i, "].upstreams");
+      if (const Place* place = Find(path); place != nullptr && config_.forward[i].zone == ".") {
+        return warnings_.Add(place->value, path, *std::move(warning));
+      }
+    }
+    for (size_t i = 0; i < config_.upstreams.size(); ++i) {
+      const std::string path = StrCat("upstreams[", i, "].protocol");
+      if (const Place* place = Find(path); place && config_.upstreams[i].protocol != UpstreamProtocol::kTls) {
+        return warnings_.Add(place->value, path, *std::move(warning));
+      }
+    }
+  }
+
   const Config& config_;
   const Places& places_;
   ErrorList& errors_;
+  ErrorList& warnings_;
 };
 
 }  // namespace
 
-void CrossCheck(const Config& config, const Places& places, ErrorList* errors) {
-  Checker(config, places, errors).Run();
+void CrossCheck(const Config& config, const Places& places, ErrorList* errors, ErrorList* warnings) {
+  Checker(config, places, errors, warnings).Run();
+}
+
+std::optional<std::string> ClearTextWarning(const Config& config) {
+  std::string names;
+  for (const ForwardConfig& route : config.forward) {
+    if (route.zone != ".") continue;
+    for (const UpstreamConfig& upstream : config.upstreams) {
+      const bool plain = upstream.protocol != UpstreamProtocol::kTls;
+      if (!plain || std::find(route.upstreams.begin(), route.upstreams.end(), upstream.name) == route.upstreams.end()) {
+        continue;
+      }
+      StrAppend(&names, names.empty() ? "" : ", ", upstream.name);
+    }
+  }
+  if (names.empty()) return std::nullopt;
+  return StrCat("queries for every name go in the clear to ", names,
+                "; whoever is on the way can read and change them: ask over tls where the server can");
+}
+
+bool CanBeResolved(const UpstreamConfig& upstream, const Config& config) {
+  return !upstream.addresses.empty() || upstream.host_names.empty() || !config.bootstrap.empty() ||
+         std::any_of(config.upstreams.begin(), config.upstreams.end(),
+                     [](const UpstreamConfig& other) { return !other.addresses.empty(); });
 }
 
 }  // namespace dotward

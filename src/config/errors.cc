@@ -33,6 +33,7 @@ std::string ConfigError::ToString() const {
   std::string text = file;
   if (line > 0) StrAppend(&text, ":", line, ":", column);
   if (!path.empty()) StrAppend(&text, ": ", path);
+  if (severity == Severity::kWarning) text += ": warning";
   return StrCat(text, ": ", message);
 }
 

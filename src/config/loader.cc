@@ -82,6 +82,7 @@ class Loader {
       }
       ReadKey(*key, key_node, value, path, scope);
     }
+    for (const std::string_view leaf : meant) places_.unsound.insert(StrCat(path_prefix, leaf));
     for (const SchemaKey* key : KeysBelow(schema_prefix)) {
       const std::string_view leaf = LeafOf(key->path);
       if (key->required && !seen.contains(leaf) && !meant.contains(leaf)) {
@@ -116,7 +117,11 @@ class Loader {
     // The default would pass for what was meant.
     if (key.type == ValueType::kZone && !reading.problems.empty()) scope.forward->zone.clear();
     // Cross checks look at sound values only; what is unsound has been reported.
-    if (reading.problems.empty()) places_[path] = Place{position, std::move(reading.items)};
+    if (reading.problems.empty()) {
+      places_.sound[path] = Place{position, std::move(reading.items)};
+    } else {
+      places_.unsound.insert(path);
+    }
   }
 
   void ReadRecords(const SchemaKey& key, const YamlNode& list, Position position, const std::string& path) {
@@ -155,11 +160,15 @@ class Loader {
         errors_.Add(record.kind == YamlKind::kNull ? position : record.position, record_path,
                     "is not a mapping of keys and values");
         if (scope.forward != nullptr) scope.forward->zone.clear();
+        places_.unsound.insert(record_path);
         continue;
       }
       ReadMapping(record, StrCat(key.path, "[]."), record_path + ".", scope);
+      if (scope.upstream != nullptr && !places_.sound.contains(record_path + ".port")) {
+        scope.upstream->port = DefaultPort(scope.upstream->protocol);
+      }
     }
-    places_[path] = std::move(place);
+    places_.sound[path] = std::move(place);
   }
 
   // The message for a key that `schema_prefix` does not have; `meant` gets the one that it is probably a slip for.
@@ -190,7 +199,7 @@ class Loader {
 
 // Where the file says nothing of routes, its upstreams are asked in its order.
 void FillForward(const Places& places, Config* config) {
-  if (places.contains("forward")) return;
+  if (places.sound.contains("forward")) return;
   ForwardConfig route;
   for (const UpstreamConfig& upstream : config->upstreams) route.upstreams.push_back(upstream.name);
   config->forward.assign(1, route);
@@ -237,10 +246,15 @@ ConfigResult ParseConfig(const std::string& whole_text, const std::string& file)
   Config config = DefaultConfig();
   Places places;
   if (yaml.tree.root) Loader(yaml.tree, &config, &places, &errors).Run(yaml.tree[*yaml.tree.root]);
-  CrossCheck(config, places, &errors);
-  if (!errors.empty()) return {std::nullopt, errors.Take(text, file)};
   FillForward(places, &config);
-  return {std::move(config), {}};
+  ErrorList warnings;
+  CrossCheck(config, places, &errors, &warnings);
+  ConfigResult result;
+  if (errors.empty()) result.config = std::move(config);
+  result.errors = errors.Take(text, file);
+  result.warnings = warnings.Take(text, file);
+  for (ConfigError& warning : result.warnings) warning.severity = ConfigError::Severity::kWarning;
+  return result;
 }
 
 ConfigResult LoadConfig(const std::string& file) {

@@ -17,6 +17,7 @@ file holds only what is to differ; without a file the defaults alone are in forc
 written out, `conf/examples/` has files for common cases.
 
 * `dotward check --config FILE` reports all that is wrong with a file, each fault as `FILE:LINE:COL: path: message`.
+  `FILE:LINE:COL: path: warning: message` is no fault, but worth knowing; `dotward run` logs it at start.
 * `dotward config --config FILE` prints the configuration in force, defaults filled in, as a file that `check` accepts.
 
 A file with any fault is refused as a whole: the server does not start with half of it.
@@ -32,12 +33,22 @@ A file with any fault is refused as a whole: the server does not start with half
 | text | on one line; in quotes where it has characters that mean something in YAML |
 | address | `192.0.2.1`, `"2001:db8::1"`; a link-local one with its interface, `"fe80::1%eth0"` |
 | address and port | `"192.0.2.1:53"`, `"[2001:db8::1]:53"` |
+| host name | `dns.example`, with or without the final dot |
+| pin | `"sha256/BASE64"`, the SHA-256 of a public key; how to make one stands below |
+| resolver | `192.0.2.1` or `"192.0.2.1:53"`, asked over plain DNS; `"tls://192.0.2.1#dns.example"`, over TLS |
 | prefix | `192.0.2.0/24`, `"2001:db8::/32"`; an address alone is a prefix of its full length |
 | domain name | with or without the final dot; IDNs in their `xn--` form |
 | list of … | `[a, b]`, or a line beginning with `- ` for each |
 
 A key that is given replaces its default, lists included. Anchors and aliases work; merge keys, tags, directives and
 several documents in one file do not.
+
+A pin of the key that a server has now:
+
+```sh
+openssl s_client -connect 192.0.2.1:853 </dev/null 2>/dev/null | openssl x509 -noout -pubkey |
+  openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64
+```
 
 Keys marked **not yet** belong to features that this version does not have. They accept the one value that means "off",
 so that a file which names every key stays valid; any other value is refused with that reason.
@@ -68,13 +79,17 @@ std::string_view TypeName(const SchemaKey& key) {
       return "readable file";
     case ValueType::kListenAddress:
       return "list of addresses and ports";
-    case ValueType::kAddress:
-      return "list of addresses";
+    case ValueType::kServer:
+      return "list of addresses and host names";
     case ValueType::kPrefix:
       return "list of prefixes";
     case ValueType::kZone:
     case ValueType::kAuthName:
       return "domain name";
+    case ValueType::kPin:
+      return "list of pins";
+    case ValueType::kResolver:
+      return "list of resolvers";
     case ValueType::kUpstreamName:
       return list ? "list of names of upstreams" : "text";
   }
@@ -106,7 +121,9 @@ void RenderKey(const SchemaKey& key, std::string* out) {
   }
   std::string description = Cell(key.description);
   if (!key.missing_feature.empty()) StrAppend(&description, " **Not yet**: only ", Code(key.off), " is accepted.");
-  const std::string initial = key.required ? "required" : Code(DefaultText(key));
+  const std::string initial = key.required           ? "required"
+                              : !key.initial.empty() ? std::string(key.initial)
+                                                     : Code(DefaultText(key));
   StrAppend(out, "| ", Code(key.path), " | ", TypeName(key), " | ", initial, " | ", Cell(accepted), " | ", description,
             " |\n");
 }

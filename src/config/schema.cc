@@ -90,9 +90,10 @@ constexpr std::array kSchema = std::to_array<SchemaKey>({
      .slot = DOTWARD_SLOT(upstream->name),
      .required = true},
     {.path = "upstreams[].addresses",
-     .type = kAddress,
-     .description = "Its IP addresses.",
-     .slot = DOTWARD_SLOT(upstream->addresses),
+     .type = kServer,
+     .description = "Its IP addresses, or host names that have them: a name is resolved over `bootstrap` or the other "
+                    "upstreams, again when its TTL is over or the upstream fails.",
+     .slot = [](const Scope& scope) -> Slot { return static_cast<ServerList*>(scope.upstream); },
      .required = true,
      .items_min = 1,
      .items_max = Limits::kConfigAddressesMax},
@@ -101,42 +102,40 @@ constexpr std::array kSchema = std::to_array<SchemaKey>({
      .description = "Its port.",
      .slot = DOTWARD_SLOT(upstream->port),
      .min = 1,
-     .max = 65535},
+     .max = 65535,
+     .initial = "`853` for `tls`, `53` for `udp` and `tcp`"},
     {.path = "upstreams[].protocol",
      .type = kChoice,
-     .description = "How it is asked; `tls` is DNS over TLS (RFC 7858).",
+     .description = "How it is asked: `tls` is DNS over TLS (RFC 7858); `udp`, with TCP where an answer is truncated, "
+                    "and `tcp` go in the clear and are for servers of one's own network.",
      .slot = DOTWARD_SLOT(upstream->protocol),
-     .choices = kUpstreamProtocols,
-     .missing_feature = "asking an upstream without TLS",
-     .off = "tls"},
+     .choices = kUpstreamProtocols},
     {.path = "upstreams[].auth_name",
      .type = kAuthName,
      .description = "The name that its certificate must bear (RFC 8310 authentication domain name).",
      .slot = DOTWARD_SLOT(upstream->auth_name),
-     .required = true},
+     .initial = "required for `tls`, unless `pin_only`"},
     {.path = "upstreams[].pins",
-     .type = kText,
-     .description = "Pins of its public key, `sha256/BASE64`, checked in addition to the name and the CA.",
+     .type = kPin,
+     .description = "Pins of its public key (RFC 7858 §4.2), `sha256/BASE64`, one of which must match in addition to "
+                    "the name and the CA; give the next key's as well before the key changes.",
      .slot = DOTWARD_SLOT(upstream->pins),
-     .missing_feature = "pinning keys",
-     .off = "[]"},
+     .items_max = Limits::kConfigPinsMax},
     {.path = "upstreams[].pin_only",
      .type = kSwitch,
      .description = "Whether pins replace the check of the CA and the name.",
-     .slot = DOTWARD_SLOT(upstream->pin_only),
-     .missing_feature = "pinning keys",
-     .off = "false"},
+     .slot = DOTWARD_SLOT(upstream->pin_only)},
     {.path = "upstreams[].ca_file",
      .type = kFile,
      .description = "File with the CA certificates that it is checked against, PEM; empty is the system's store.",
      .slot = DOTWARD_SLOT(upstream->ca_file)},
 
     {.path = "bootstrap",
-     .type = kText,
-     .description = "Resolvers for upstreams that are given by host name, `ADDR` or `tls://ADDR#name`.",
+     .type = kResolver,
+     .description = "Resolvers for upstreams that are given by host name, `ADDR` (plain DNS) or `tls://ADDR#name`; "
+                    "where there are none, the upstreams with IP addresses resolve the names of the others.",
      .slot = DOTWARD_SLOT(config->bootstrap),
-     .missing_feature = "giving upstreams by host name",
-     .off = "[]"},
+     .items_max = Limits::kConfigBootstrapMax},
 
     {.path = "forward",
      .type = kRecords,
@@ -149,24 +148,22 @@ constexpr std::array kSchema = std::to_array<SchemaKey>({
      .slot = DOTWARD_SLOT(forward->zone)},
     {.path = "forward[].upstreams",
      .type = kUpstreamName,
-     .description = "Names of the upstreams that are asked, tried in turn.",
+     .description = "Names of the upstreams that are asked; when one fails, the next is.",
      .slot = DOTWARD_SLOT(forward->upstreams),
      .required = true,
      .items_min = 1,
      .items_max = Limits::kConfigUpstreamsMax},
     {.path = "forward[].policy",
      .type = kChoice,
-     .description = "Which upstream is asked first; `ordered` is the first that works.",
+     .description = "Which upstream is asked first: the one that is fastest of late (`latency`), the first in the list "
+                    "that works (`ordered`), each in turn (`round_robin`), or for each registrable domain always the "
+                    "same (`sharded`), so that none sees all names.",
      .slot = DOTWARD_SLOT(forward->policy),
-     .choices = kUpstreamPolicies,
-     .missing_feature = "choosing upstreams other than in order",
-     .off = "ordered"},
+     .choices = kUpstreamPolicies},
     {.path = "forward[].hedge",
      .type = kSwitch,
      .description = "Whether a second upstream is asked when the first is later than its usual slowest.",
-     .slot = DOTWARD_SLOT(forward->hedge),
-     .missing_feature = "asking a second upstream when the first is late",
-     .off = "false"},
+     .slot = DOTWARD_SLOT(forward->hedge)},
 
     {.path = "query", .type = kSection, .description = "How one client query is handled."},
     {.path = "query.deadline",
@@ -497,8 +494,8 @@ bool IsList(const SchemaKey& key) {
   return std::visit(
       [](auto* target) {
         using Target = std::remove_pointer_t<decltype(target)>;
-        return requires { typename Target::value_type; }
-        &&!std::is_same_v<Target, std::string>;
+        constexpr bool kVector = requires { typename Target::value_type; };
+        return std::is_same_v<Target, ServerList> || (kVector && !std::is_same_v<Target, std::string>);
       },
       key.slot(Scope{&config, &upstream, &forward}));
 }

@@ -27,10 +27,12 @@ enum class ValueType : uint8_t {
   kText,           // anything on one line
   kFile,           // the path of a file that must be readable when the configuration is loaded; "" is none
   kListenAddress,  // 192.0.2.1:53
-  kAddress,        // 192.0.2.1
+  kServer,         // 192.0.2.1, or dns.example
   kPrefix,         // 192.0.2.0/24
   kZone,           // a domain name
-  kAuthName,       // RFC 8310 authentication domain name
+  kAuthName,       // RFC 8310 authentication domain name; "" is none
+  kPin,            // sha256/BASE64
+  kResolver,       // 192.0.2.1:53, or tls://192.0.2.1#dns.example
   kUpstreamName,
 };
 
@@ -41,11 +43,12 @@ struct Scope {
   ForwardConfig* forward = nullptr;
 };
 
-// Where a key's value lives. A pointer to a vector is a list.
-using Slot = std::variant<bool*, uint8_t*, uint16_t*, unsigned*, uint64_t*, double*, Duration*, std::string*,
-                          UpstreamProtocol*, UpstreamPolicy*, RefuseWith*, AnyPolicy*, BlockWith*,
-                          ClientAddressLogging*, LogLevel*, LogFormat*, std::vector<std::string>*,
-                          std::vector<IpAddress>*, std::vector<IpPrefix>*, std::vector<ListenConfig>*>;
+// Where a key's value lives. A pointer to a vector, or to a ServerList, is a list.
+using Slot =
+    std::variant<bool*, uint8_t*, uint16_t*, unsigned*, uint64_t*, double*, Duration*, std::string*, UpstreamProtocol*,
+                 UpstreamPolicy*, RefuseWith*, AnyPolicy*, BlockWith*, ClientAddressLogging*, LogLevel*, LogFormat*,
+                 std::vector<std::string>*, std::vector<IpPrefix>*, std::vector<ListenConfig>*,
+                 std::vector<BootstrapConfig>*, ServerList*>;
 
 struct SchemaKey {
   std::string_view path;  // "cache.stale.max_age"; keys of records as "upstreams[].port"
@@ -61,6 +64,7 @@ struct SchemaKey {
   std::span<const std::string_view> choices = {};  // in the order of the enumeration's values
   bool spelled_on_off = false;                     // a switch that is printed as on | off
   bool required = false;                           // must be given in every record
+  std::string_view initial = {};                   // what stands for the default where that depends on other keys
   size_t items_min = 0;
   size_t items_max = 0;  // 0: bounded by the text alone
 

@@ -12,6 +12,8 @@
 #include <type_traits>
 
 #include "base/limits.h"
+#include "base/spki_pin.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
 #include "base/units.h"
 #include "dns/name.h"
@@ -19,11 +21,21 @@
 namespace dotward {
 namespace {
 
+// What a list has as its items; void for what is no list.
 template <typename T>
-inline constexpr bool kIsList = requires {
-  typename T::value_type;
-}
-&&!std::is_same_v<T, std::string>;
+struct Item {
+  using Type = void;
+};
+template <typename T>
+struct Item<std::vector<T>> {
+  using Type = T;
+};
+template <>
+struct Item<ServerList> {
+  using Type = Server;
+};
+template <typename T>
+inline constexpr bool kIsList = !std::is_void_v<typename Item<T>::Type>;
 
 // The longest spelling of an address with zone and prefix length or port is far shorter.
 constexpr size_t kAddressOctetsMax = 128;
@@ -73,21 +85,28 @@ std::string_view NameOfType(ValueType type) {
       return "a file";
     case ValueType::kListenAddress:
       return "an address with a port";
-    case ValueType::kAddress:
-      return "an IP address";
+    case ValueType::kServer:
+      return "an IP address or a host name";
     case ValueType::kPrefix:
       return "a prefix";
     case ValueType::kZone:
     case ValueType::kAuthName:
       return "a domain name";
+    case ValueType::kPin:
+      return "a pin";
+    case ValueType::kResolver:
+      return "the address of a resolver";
     case ValueType::kUpstreamName:
       return "the name of an upstream";
   }
   return "";
 }
 
-bool IsAddressType(ValueType type) {
-  return type == ValueType::kListenAddress || type == ValueType::kAddress || type == ValueType::kPrefix;
+bool IsAddressType(ValueType type) { return type == ValueType::kListenAddress || type == ValueType::kPrefix; }
+
+// What YAML makes a list or a mapping of where quotes are missing.
+bool MayHoldIpv6(ValueType type) {
+  return IsAddressType(type) || type == ValueType::kServer || type == ValueType::kResolver;
 }
 
 std::string_view NameOfKind(const YamlNode& node) {
@@ -242,6 +261,15 @@ Problem CheckUpstreamName(std::string_view text) {
   return std::nullopt;
 }
 
+Problem CheckPin(std::string_view text) {
+  const absl::Status status = ParseSpkiPin(text).status();
+  if (status.ok()) return std::nullopt;
+  return StrCat(
+      Quote(text), ": ", MessageOf(status),
+      "; to make one: openssl s_client -connect ADDRESS:853 </dev/null | openssl x509 -noout -pubkey | openssl "
+      "pkey -pubin -outform der | openssl dgst -sha256 -binary | base64");
+}
+
 // The zone with its final dot.
 absl::StatusOr<std::string> ParseZone(std::string_view text) {
   const auto fail = [text](std::string_view why) { return absl::InvalidArgumentError(StrCat(Quote(text), why)); };
@@ -265,7 +293,11 @@ Problem Read(const SchemaKey& key, const YamlNode& node, std::string* target) {
     case ValueType::kZone:
       return Take(ParseZone(node.text), target);
     case ValueType::kAuthName:
+      if (node.text.empty()) break;
       return Take(ParseAuthName(node.text), target);
+    case ValueType::kPin:
+      if (Problem problem = CheckPin(node.text)) return problem;
+      break;
     case ValueType::kUpstreamName:
       if (Problem problem = CheckUpstreamName(node.text)) return problem;
       break;
@@ -276,8 +308,12 @@ Problem Read(const SchemaKey& key, const YamlNode& node, std::string* target) {
   return std::nullopt;
 }
 
-Problem Read(const SchemaKey& /*key*/, const YamlNode& node, IpAddress* target) {
-  return Take(ParseUpstreamAddress(node.text), target);
+Problem Read(const SchemaKey& /*key*/, const YamlNode& node, Server* target) {
+  return Take(ParseServer(node.text), target);
+}
+
+Problem Read(const SchemaKey& /*key*/, const YamlNode& node, BootstrapConfig* target) {
+  return Take(ParseBootstrap(node.text), target);
 }
 
 Problem Read(const SchemaKey& /*key*/, const YamlNode& node, IpPrefix* target) {
@@ -294,7 +330,7 @@ Problem ReadScalar(const SchemaKey& key, const YamlNode& node, T* target) {
   if (node.kind == YamlKind::kNull) return StrCat("no value; write ", NameOfType(key.type), AcceptedTail(key));
   if (node.kind != YamlKind::kScalar) {
     // What YAML makes of [::1]:53 and of "::" without quotes.
-    const std::string_view hint = IsAddressType(key.type) ? "; put IPv6 addresses in quotes" : "";
+    const std::string_view hint = MayHoldIpv6(key.type) ? "; put IPv6 addresses in quotes" : "";
     return StrCat(NameOfKind(node), " stands where ", NameOfType(key.type), " belongs", hint, AcceptedTail(key));
   }
   if (node.text.size() > Limits::kConfigTextOctetsMax) {
@@ -310,15 +346,30 @@ std::string NotAvailable(const SchemaKey& key) {
 }
 
 template <typename T>
-void ReadList(const SchemaKey& key, const YamlTree& tree, const YamlNode& node, Position position,
-              std::vector<T>* target, ValueReading* reading) {
+void ClearList(std::vector<T>* list) {
+  list->clear();
+}
+// The list is the base of a record whose other keys stay.
+void ClearList(ServerList* list) { *list = ServerList(); }
+
+// False where the list must not have the item twice, and has it.
+template <typename T>
+bool Append(T item, std::vector<T>* list) {
+  list->push_back(std::move(item));
+  return true;
+}
+bool Append(Server server, ServerList* list) { return AddServer(std::move(server), list); }
+
+template <typename List>
+void ReadList(const SchemaKey& key, const YamlTree& tree, const YamlNode& node, Position position, List* target,
+              ValueReading* reading) {
   const auto fail = [&](std::string message) { reading->problems.push_back({{}, position, std::move(message)}); };
   if (node.kind == YamlKind::kNull) return fail("no value; write [] for an empty list, or leave the key out");
   if (node.kind != YamlKind::kSequence) {
     if (node.kind != YamlKind::kScalar) return fail(StrCat(NameOfKind(node), " stands where a list belongs"));
     return fail(StrCat(Quote(node.text), " is not a list; write [", Quote(node.text), "]"));
   }
-  target->clear();
+  ClearList(target);
   if (!key.missing_feature.empty()) {
     if (!node.children.empty()) fail(NotAvailable(key));
     return;
@@ -329,11 +380,12 @@ void ReadList(const SchemaKey& key, const YamlTree& tree, const YamlNode& node, 
   }
   for (size_t i = 0; i < node.children.size() && reading->problems.size() <= Limits::kConfigErrorsMax; ++i) {
     const YamlNode& item = tree[node.children[i]];
-    T value{};
+    typename Item<List>::Type value{};
     if (Problem problem = ReadScalar(key, item, &value)) {
       reading->problems.push_back({i, item.position, *std::move(problem)});
+    } else if (!Append(std::move(value), target)) {
+      reading->problems.push_back({i, item.position, StrCat(Quote(item.text), " is given twice")});
     } else {
-      target->push_back(std::move(value));
       reading->items.push_back(item.position);
     }
   }
@@ -392,11 +444,28 @@ requires std::is_enum_v<Enum> std::string Format(const SchemaKey& key, Enum valu
 }
 
 std::string Format(const SchemaKey& /*key*/, const std::string& value) { return TextScalar(value); }
-std::string Format(const SchemaKey& /*key*/, const IpAddress& value) { return TextScalar(value.ToString()); }
 std::string Format(const SchemaKey& /*key*/, const IpPrefix& value) { return TextScalar(value.ToString()); }
 std::string Format(const SchemaKey& /*key*/, const ListenConfig& value) {
   const std::string endpoint = value.endpoint.ToString();
   return QuoteForYaml(value.protocol == ListenProtocol::kTls ? StrCat("tls://", endpoint) : endpoint);
+}
+std::string Format(const SchemaKey& /*key*/, const BootstrapConfig& value) {
+  const std::string endpoint = value.endpoint.ToString();
+  return QuoteForYaml(value.protocol == UpstreamProtocol::kTls ? StrCat("tls://", endpoint, "#", value.auth_name)
+                                                               : endpoint);
+}
+
+template <typename T>
+std::vector<std::string> FormatList(const SchemaKey& key, const std::vector<T>& list) {
+  std::vector<std::string> items;
+  for (const T& item : list) items.push_back(Format(key, item));
+  return items;
+}
+std::vector<std::string> FormatList(const SchemaKey& /*key*/, const ServerList& list) {
+  std::vector<std::string> items;
+  for (const IpAddress& address : list.addresses) items.push_back(TextScalar(address.ToString()));
+  for (const std::string& name : list.host_names) items.push_back(TextScalar(name));
+  return items;
 }
 
 }  // namespace
@@ -426,13 +495,11 @@ ValueReading ReadValue(const SchemaKey& key, const YamlTree& tree, const YamlNod
 std::vector<std::string> FormatItems(const SchemaKey& key, const Slot& slot) {
   return std::visit(
       [&](const auto* target) {
-        std::vector<std::string> items;
         if constexpr (kIsList<std::remove_cvref_t<decltype(*target)>>) {
-          for (const auto& item : *target) items.push_back(Format(key, item));
+          return FormatList(key, *target);
         } else {
-          items.push_back(Format(key, *target));
+          return std::vector<std::string>{Format(key, *target)};
         }
-        return items;
       },
       slot);
 }
@@ -491,33 +558,35 @@ absl::StatusOr<ListenConfig> ParseListenAddress(std::string_view text) {
   return ListenConfig{ListenProtocol::kDo53, *endpoint};
 }
 
-absl::StatusOr<IpAddress> ParseUpstreamAddress(std::string_view text) {
+namespace {
+
+// An address that one server can have.
+absl::StatusOr<IpAddress> ParseServerAddress(std::string_view text) {
   absl::StatusOr<IpAddress> address = IpAddress::Parse(text);
-  if (address.ok()) {
-    if (address->IsUnspecified() || address->IsMulticast()) {
-      return absl::InvalidArgumentError(StrCat(Quote(text), " cannot be the address of one server"));
-    }
-    return address;
+  if (address.ok() && (address->IsUnspecified() || address->IsMulticast())) {
+    return absl::InvalidArgumentError(StrCat(Quote(text), " cannot be the address of one server"));
   }
-  if (Endpoint::Parse(text, 853).ok()) {
-    return absl::InvalidArgumentError(StrCat(Quote(text), " is not a plain IP address; the port goes into \"port\""));
-  }
-  const size_t last = text.find_last_not_of('.');
-  const bool host = last != std::string_view::npos && text.find(':') == std::string_view::npos &&
-                    text.find('/') == std::string_view::npos && (text[last] < '0' || text[last] > '9');
-  if (host) {
-    return absl::InvalidArgumentError(StrCat(
-        Quote(text), ": giving upstreams by host name is not available in this version; write their IP addresses"));
-  }
-  return absl::InvalidArgumentError(StrCat(Quote(text), " is not an IP address"));
+  return address;
 }
 
-absl::StatusOr<std::string> ParseAuthName(std::string_view text) {
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// True for "9.9.9.999", "1.1.1", "10.0.0.0/8", "2001:db8::g" and "1.1.1.l". No domain of the root begins with a digit
+// (RFC 1123 §2.1), and none has one letter.
+bool LooksLikeAddress(std::string_view text) {
+  if (text.find_first_of(":/%") != std::string_view::npos) return true;
+  while (text.ends_with('.')) text.remove_suffix(1);
+  const size_t dot = text.rfind('.');
+  const std::string_view last = text.substr(dot + 1);
+  if (last.empty()) return false;
+  if (IsDigit(last.front())) return true;
+  const std::string_view before = dot == std::string_view::npos ? std::string_view() : text.substr(0, dot);
+  return last.size() == 1 && !before.empty() && before.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+// `text` without its final dot where it is a host name (RFC 1123 §2.1; "_" is in use).
+absl::StatusOr<std::string> ParseHostName(std::string_view text) {
   const auto fail = [text](std::string_view why) { return absl::InvalidArgumentError(StrCat(Quote(text), why)); };
-  if (text.empty()) return fail(" is no name; write the name in the upstream's certificate, such as dns.example");
-  if (IpAddress::Parse(text).ok()) {
-    return fail(" is an IP address; write the name in the upstream's certificate, such as dns.example");
-  }
   std::string_view rest = text;
   if (rest.ends_with('.')) rest.remove_suffix(1);
   const std::string name(rest);
@@ -526,7 +595,7 @@ absl::StatusOr<std::string> ParseAuthName(std::string_view text) {
     const size_t dot = rest.find('.');
     const std::string_view label = rest.substr(0, dot);
     const bool sound = std::all_of(label.begin(), label.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || IsDigit(c) || c == '-' || c == '_';
     });
     if (!sound) return fail(" is not a host name: letters, digits and \"-\" only; write IDNs in their xn-- form");
     if (label.empty() || label.size() > 63) return fail(" has a label that is empty or longer than 63 octets");
@@ -534,6 +603,70 @@ absl::StatusOr<std::string> ParseAuthName(std::string_view text) {
     if (dot == std::string_view::npos) return name;
     rest.remove_prefix(dot + 1);
   }
+}
+
+}  // namespace
+
+absl::StatusOr<Server> ParseServer(std::string_view text) {
+  if (IpAddress::Parse(text).ok()) {
+    ASSIGN_OR_RETURN(const IpAddress address, ParseServerAddress(text));
+    return address;
+  }
+  if (Endpoint::Parse(text, 53).ok()) {
+    return absl::InvalidArgumentError(StrCat(Quote(text), " is not a plain IP address; the port goes into \"port\""));
+  }
+  if (LooksLikeAddress(text)) {
+    return absl::InvalidArgumentError(StrCat(Quote(text), " is neither an IP address nor a host name"));
+  }
+  ASSIGN_OR_RETURN(std::string name, ParseHostName(text));
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return static_cast<char>(LowerOctet(static_cast<uint8_t>(c))); });
+  return name;
+}
+
+bool AddServer(Server server, ServerList* list) {
+  const auto add = [](auto item, auto* items) {
+    if (std::find(items->begin(), items->end(), item) != items->end()) return false;
+    items->push_back(std::move(item));
+    return true;
+  };
+  if (const IpAddress* address = std::get_if<IpAddress>(&server)) return add(*address, &list->addresses);
+  return add(std::get<std::string>(std::move(server)), &list->host_names);
+}
+
+absl::StatusOr<std::string> ParseAuthName(std::string_view text) {
+  constexpr std::string_view kInstead = "; write the name in the upstream's certificate, such as dns.example";
+  if (text.empty()) return absl::InvalidArgumentError(StrCat(Quote(text), " is no name", kInstead));
+  if (IpAddress::Parse(text).ok()) {
+    return absl::InvalidArgumentError(StrCat(Quote(text), " is an IP address", kInstead));
+  }
+  return ParseHostName(text);
+}
+
+absl::StatusOr<BootstrapConfig> ParseBootstrap(std::string_view text) {
+  constexpr std::string_view kForm =
+      "; write an IP address, or tls://ADDRESS#NAME, such as tls://9.9.9.9#dns.quad9.net";
+  constexpr std::string_view kTlsScheme = "tls://";
+  const auto fail = [&](std::string_view why) { return absl::InvalidArgumentError(StrCat(why, kForm)); };
+  BootstrapConfig bootstrap;
+  std::string_view server = text;
+  if (text.starts_with(kTlsScheme)) {
+    bootstrap.protocol = UpstreamProtocol::kTls;
+    server.remove_prefix(kTlsScheme.size());
+    const size_t hash = server.find('#');
+    if (hash == std::string_view::npos)
+      return fail(StrCat(Quote(text), ": the name in the resolver's certificate is missing"));
+    absl::StatusOr<std::string> auth_name = ParseAuthName(server.substr(hash + 1));
+    if (!auth_name.ok()) return fail(MessageOf(auth_name.status()));
+    bootstrap.auth_name = *std::move(auth_name);
+    server = server.substr(0, hash);
+  }
+  const absl::StatusOr<Endpoint> endpoint = Endpoint::Parse(server, DefaultPort(bootstrap.protocol));
+  if (!endpoint.ok()) return fail(MessageOf(endpoint.status()));
+  const absl::StatusOr<IpAddress> address = ParseServerAddress(endpoint->address.ToString());
+  if (!address.ok()) return fail(MessageOf(address.status()));
+  bootstrap.endpoint = *endpoint;
+  return bootstrap;
 }
 
 }  // namespace dotward

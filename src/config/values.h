@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "config/schema.h"
@@ -42,10 +43,16 @@ std::string AcceptedText(const SchemaKey& key);
 
 // One item of `listen`.
 absl::StatusOr<ListenConfig> ParseListenAddress(std::string_view text);
-// An address of an upstream.
-absl::StatusOr<IpAddress> ParseUpstreamAddress(std::string_view text);
+// An address of an upstream or a host name that has some, in lower case and without the final dot. What is nearer to a
+// mistyped address than to a name ("9.9.9.999", "1.1.1") is refused.
+using Server = std::variant<IpAddress, std::string>;
+absl::StatusOr<Server> ParseServer(std::string_view text);
+// Adds what is not in the list yet; else false.
+bool AddServer(Server server, ServerList* list);
 // RFC 8310 authentication domain name, without the final dot; kInvalidArgument says what it lacks.
 absl::StatusOr<std::string> ParseAuthName(std::string_view text);
+// One item of `bootstrap`.
+absl::StatusOr<BootstrapConfig> ParseBootstrap(std::string_view text);
 
 }  // namespace dotward
 

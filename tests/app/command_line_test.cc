@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "app/commands.h"
+
 namespace dotward {
 namespace {
 
@@ -50,6 +56,37 @@ TEST(EffectiveConfigTest, TheCommandLineReplacesTheFilesLists) {
   EXPECT_EQ(result.config->upstreams[0].port, 8853);
   ASSERT_EQ(result.config->forward.size(), 1U);
   EXPECT_EQ(result.config->forward[0].zone, ".");
+}
+
+TEST(EffectiveConfigTest, UpstreamsInTheClearAreWarnedOfOnceWhoeverGivesThem) {
+  const std::string file = testing::TempDir() + "clear.yaml";
+  std::ofstream(file) << "upstreams: [{ name: a, addresses: [192.0.2.1], protocol: udp }]\n";
+  CommandLine command_line;
+  command_line.config_file = file;
+  ASSERT_EQ(EffectiveConfig(command_line).warnings.size(), 1U);
+  EXPECT_NE(EffectiveConfig(command_line).warnings[0].message.find("in the clear to a;"), std::string::npos);
+
+  command_line.upstreams = {"tcp://192.0.2.2"};
+  const ConfigResult replaced = EffectiveConfig(command_line);
+  ASSERT_EQ(replaced.warnings.size(), 1U);
+  EXPECT_TRUE(replaced.warnings[0].ToString().starts_with(
+      "command line: warning: queries for every name go in the clear to 192.0.2.2;"))
+      << replaced.warnings[0].ToString();
+
+  command_line.upstreams = {"tls://192.0.2.2#dns.test"};
+  EXPECT_TRUE(EffectiveConfig(command_line).warnings.empty());
+}
+
+TEST(RunCommandTest, CheckPrintsAWarningAndAcceptsTheFile) {
+  const std::string file = testing::TempDir() + "clear.yaml";
+  std::ofstream(file) << "upstreams: [{ name: a, addresses: [192.0.2.1], protocol: udp }]\n";
+  testing::internal::CaptureStderr();
+  const ExitCode code = RunCommand(std::vector<std::string>{"check", "--config", file});
+  const std::string printed = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(code, ExitCode::kOk);
+  EXPECT_TRUE(
+      printed.starts_with(file + ":1:60: upstreams[0].protocol: warning: queries for every name go in the clear"))
+      << printed;
 }
 
 TEST(EffectiveConfigTest, WhatTheCommandLineBringsIsChecked) {

@@ -136,6 +136,101 @@ TEST(ParseConfigTest, AcceptsTheEndsOfARange) {
   EXPECT_EQ(Parse("log: { queries: { sample: 1 } }").log.queries.sample, 1.0);
 }
 
+TEST(ParseConfigTest, ReadsUpstreamsOfEveryKind) {
+  const std::string pin = "sha256/" + std::string(43, 'A') + "=";
+  const Config config = Parse(StrCat(R"(
+upstreams:
+  - { name: udp, addresses: [192.0.2.1], protocol: udp }
+  - { name: tcp, protocol: tcp, addresses: [192.0.2.1], port: 5300 }
+  - { name: tls, addresses: [dns.example, 192.0.2.1, Dns2.Example.], protocol: tls, auth_name: a.example, pins: [)",
+                                     pin, R"(] }
+  - { name: pin, addresses: [192.0.2.1], pin_only: true, pins: [)",
+                                     pin, R"(] }
+bootstrap: [192.0.2.53, "[2001:db8::53]:5353", "tls://192.0.2.1#B.example", "tls://[::1]:8853#c.example."]
+forward:
+  - { zone: ., upstreams: [tls, pin], policy: sharded, hedge: off }
+  - { zone: a.example, upstreams: [udp], policy: round_robin }
+  - { zone: b.example, upstreams: [tcp] }
+)"));
+  ASSERT_EQ(config.upstreams.size(), 4U);
+  EXPECT_EQ(config.upstreams[0].protocol, UpstreamProtocol::kUdp);
+  EXPECT_EQ(config.upstreams[0].port, 53);
+  EXPECT_EQ(config.upstreams[1].protocol, UpstreamProtocol::kTcp);
+  EXPECT_EQ(config.upstreams[1].port, 5300);
+  EXPECT_EQ(config.upstreams[2].port, 853);
+  EXPECT_EQ(config.upstreams[2].pins, std::vector<std::string>{pin});
+  EXPECT_FALSE(config.upstreams[2].pin_only);
+  EXPECT_EQ(config.upstreams[2].addresses, std::vector<IpAddress>{*IpAddress::Parse("192.0.2.1")});
+  EXPECT_EQ(config.upstreams[2].host_names, (std::vector<std::string>{"dns.example", "dns2.example"}));
+  EXPECT_TRUE(config.upstreams[3].pin_only);
+  EXPECT_TRUE(config.upstreams[3].auth_name.empty());
+  ASSERT_EQ(config.bootstrap.size(), 4U);
+  EXPECT_EQ(config.bootstrap[0].endpoint.ToString(), "192.0.2.53:53");
+  EXPECT_EQ(config.bootstrap[0].protocol, UpstreamProtocol::kUdp);
+  EXPECT_EQ(config.bootstrap[1].endpoint.ToString(), "[2001:db8::53]:5353");
+  EXPECT_EQ(config.bootstrap[2].endpoint.ToString(), "192.0.2.1:853");
+  EXPECT_EQ(config.bootstrap[2].protocol, UpstreamProtocol::kTls);
+  EXPECT_EQ(config.bootstrap[2].auth_name, "B.example");
+  EXPECT_EQ(config.bootstrap[3].endpoint.ToString(), "[::1]:8853");
+  ASSERT_EQ(config.forward.size(), 3U);
+  EXPECT_EQ(config.forward[0].policy, UpstreamPolicy::kSharded);
+  EXPECT_FALSE(config.forward[0].hedge);
+  EXPECT_EQ(config.forward[1].policy, UpstreamPolicy::kRoundRobin);
+  EXPECT_EQ(config.forward[2].policy, UpstreamPolicy::kLatency);
+  EXPECT_TRUE(config.forward[2].hedge);
+}
+
+TEST(ParseConfigTest, HostNamesAreResolvedByBootstrapOrByAnUpstreamWithAddresses) {
+  const std::string named = "{ name: a, addresses: [dns.example], auth_name: a.example }";
+  EXPECT_EQ(ErrorsOf(StrCat("upstreams: [", named, "]")).size(), 1U);
+  EXPECT_TRUE(ErrorsOf(StrCat("bootstrap: [192.0.2.1]\nupstreams: [", named, "]")).empty());
+  EXPECT_TRUE(ErrorsOf(StrCat("upstreams: [", named, ", { name: b, addresses: [192.0.2.1], protocol: udp }]")).empty());
+  EXPECT_TRUE(ErrorsOf("upstreams: [{ name: a, addresses: [dns.example, 192.0.2.1], auth_name: a.example }]").empty());
+}
+
+// --- warnings ---
+
+std::vector<std::string> WarningsOf(const std::string& text) {
+  const ConfigResult result = ParseConfig(text, "f");
+  EXPECT_TRUE(result.ok());
+  std::vector<std::string> warnings;
+  for (const ConfigError& warning : result.warnings) warnings.push_back(warning.ToString());
+  return warnings;
+}
+
+constexpr const char* kMixedUpstreams =
+    "upstreams:\n"
+    "  - { name: a, addresses: [192.0.2.1], auth_name: a.example }\n"
+    "  - { name: b, addresses: [192.0.2.2], protocol: udp }\n"
+    "  - { name: c, addresses: [192.0.2.2], protocol: tcp }\n";
+
+TEST(ConfigWarningsTest, ADefaultRouteInTheClearIsAcceptedAndSaidOnce) {
+  const std::string tail = "; whoever is on the way can read and change them: ask over tls where the server can";
+  EXPECT_EQ(WarningsOf(kMixedUpstreams),
+            std::vector<std::string>{
+                "f:3:50: upstreams[1].protocol: warning: queries for every name go in the clear to b, c" + tail});
+  EXPECT_EQ(WarningsOf(StrCat(kMixedUpstreams, "forward:\n  - { zone: b.example, upstreams: [b] }\n",
+                              "  - { upstreams: [a, c], zone: . }\n")),
+            std::vector<std::string>{
+                "f:7:18: forward[1].upstreams: warning: queries for every name go in the clear to c" + tail});
+}
+
+TEST(ConfigWarningsTest, OtherRoutesInTheClearAreNoNews) {
+  EXPECT_TRUE(WarningsOf("").empty());
+  EXPECT_TRUE(WarningsOf(StrCat(kMixedUpstreams, "forward:\n  - { zone: ., upstreams: [a] }\n",
+                                "  - { zone: b.example, upstreams: [b, c] }\n"))
+                  .empty());
+}
+
+TEST(ConfigWarningsTest, AreGivenBesideErrors) {
+  const ConfigResult result = ParseConfig(StrCat(kMixedUpstreams, "workers: 0\n"), "f");
+  EXPECT_FALSE(result.ok());
+  EXPECT_EQ(result.errors.size(), 1U);
+  EXPECT_EQ(result.warnings.size(), 1U);
+}
+
+// --- routes ---
+
 TEST(ParseConfigTest, SendsEverythingToTheUpstreamsInTheirOrderWhereForwardIsAbsent) {
   const Config config = Parse(R"(
 upstreams:
@@ -289,6 +384,14 @@ TEST(ConfigLimitsTest, UpstreamsAndTheirAddressesAreCounted) {
   EXPECT_TRUE(ErrorsOf(addresses(Limits::kConfigAddressesMax)).empty());
   EXPECT_EQ(ErrorsOf(addresses(Limits::kConfigAddressesMax + 1)).front(),
             "f:1:57: upstreams[0].addresses: has 65 items; accepted: 1 to 64");
+  const auto resolvers = [](size_t count) {
+    std::string text = "bootstrap: [";
+    for (size_t i = 0; i < count; ++i) StrAppend(&text, "192.0.2.", i, ",");
+    return text + "]";
+  };
+  EXPECT_TRUE(ErrorsOf(resolvers(Limits::kConfigBootstrapMax)).empty());
+  EXPECT_EQ(ErrorsOf(resolvers(Limits::kConfigBootstrapMax + 1)).front(),
+            "f:1:12: bootstrap: has 17 items; accepted: 0 to 16");
 }
 
 TEST(ConfigLimitsTest, ATextIsBounded) {

@@ -47,7 +47,23 @@ upstreams:
     pins: []
     pin_only: false
     ca_file: ""
-bootstrap: []
+  - name: plain
+    addresses: [192.0.2.1, dns.example, "null"]
+    port: 53
+    protocol: udp
+    auth_name: ""
+    pins: []
+    pin_only: false
+    ca_file: ""
+  - name: pinned
+    addresses: ["on"]
+    port: 853
+    protocol: tls
+    auth_name: ""
+    pins: ["sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
+    pin_only: true
+    ca_file: ""
+bootstrap: ["192.0.2.1:53", "tls://[2001:db8::1]:853#dns.example"]
 forward:
   - zone: "."
     upstreams: ["1.5"]
@@ -55,8 +71,8 @@ forward:
     hedge: false
   - zone: "a\\032b\".example."
     upstreams: ["null", "1.5"]
-    policy: ordered
-    hedge: false
+    policy: sharded
+    hedge: true
 query:
   deadline: 1m
   udp_payload_size: 512
