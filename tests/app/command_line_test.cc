@@ -78,14 +78,14 @@ TEST(EffectiveConfigTest, UpstreamsInTheClearAreWarnedOfOnceWhoeverGivesThem) {
 }
 
 TEST(RunCommandTest, CheckPrintsAWarningAndAcceptsTheFile) {
-  const std::string file = testing::TempDir() + "clear.yaml";
+  const std::string file = testing::TempDir() + "checked_clear.yaml";
   std::ofstream(file) << "upstreams: [{ name: a, addresses: [192.0.2.1], protocol: udp }]\n";
   testing::internal::CaptureStderr();
   const ExitCode code = RunCommand(std::vector<std::string>{"check", "--config", file});
   const std::string printed = testing::internal::GetCapturedStderr();
   EXPECT_EQ(code, ExitCode::kOk);
   EXPECT_TRUE(
-      printed.starts_with(file + ":1:60: upstreams[0].protocol: warning: queries for every name go in the clear"))
+      printed.starts_with(file + ":1:58: upstreams[0].protocol: warning: queries for every name go in the clear"))
       << printed;
 }
 
