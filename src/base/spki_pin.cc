@@ -8,9 +8,13 @@
 #include "base/strings.h"
 
 namespace dotward {
+namespace {
+
+constexpr std::string_view kPrefix = "sha256/";
+
+}  // namespace
 
 absl::StatusOr<SpkiPin> ParseSpkiPin(std::string_view text) {
-  constexpr std::string_view kPrefix = "sha256/";
   constexpr size_t kBase64Octets = 44;  // of 32 octets, with the "=" at the end
   const auto fail = [](std::string_view why) { return absl::InvalidArgumentError(StrCat("a pin ", why)); };
   if (!text.starts_with(kPrefix)) return fail("begins with \"sha256/\"");
@@ -27,6 +31,10 @@ absl::StatusOr<SpkiPin> ParseSpkiPin(std::string_view text) {
   SpkiPin pin;
   std::copy(octets.begin(), octets.end(), pin.begin());
   return pin;
+}
+
+std::string FormatSpkiPin(const SpkiPin& pin) {
+  return StrCat(kPrefix, absl::Base64Escape(std::string(pin.begin(), pin.end())));
 }
 
 }  // namespace dotward

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace dotward {
@@ -14,6 +15,8 @@ using SpkiPin = std::array<uint8_t, 32>;
 
 // "sha256/BASE64" of 32 octets, in the one spelling that base64 has for them. kInvalidArgument says what is wrong.
 absl::StatusOr<SpkiPin> ParseSpkiPin(std::string_view text);
+// What ParseSpkiPin reads, ready to be put into a configuration.
+std::string FormatSpkiPin(const SpkiPin& pin);
 
 }  // namespace dotward
 

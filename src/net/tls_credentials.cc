@@ -74,17 +74,29 @@ gnutls_datum_t BorrowDatum(const std::string& text) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const TlsClientCredentials>> TlsClientCredentials::Create(const std::string& ca_file,
-                                                                                         TlsVersions versions) {
+absl::StatusOr<std::shared_ptr<const TlsClientCredentials>> TlsClientCredentials::Create(Options options) {
+  if (options.pin_only && options.pins.empty()) {
+    return absl::InvalidArgumentError("pin_only needs at least one pin: there is nothing else to know the server by");
+  }
   const std::shared_ptr<TlsClientCredentials> made(new TlsClientCredentials);
-  made->source_ = ca_file.empty() ? "the system's CA store" : ca_file;
+  made->source_ = options.pin_only ? "pins" : options.ca_file.empty() ? "the system's CA store" : options.ca_file;
+  made->pins_ = std::move(options.pins);
+  made->pin_only_ = options.pin_only;
   if (const int code = gnutls_certificate_allocate_credentials(&made->certificates_); code < 0) {
     return LibraryError("allocate credentials", code);
   }
-  RETURN_IF_ERROR(ca_file.empty() ? LoadSystemStore(made->certificates_) : LoadFile(made->certificates_, ca_file));
+  if (!options.pin_only) {
+    RETURN_IF_ERROR(options.ca_file.empty() ? LoadSystemStore(made->certificates_)
+                                            : LoadFile(made->certificates_, options.ca_file));
+  }
   gnutls_certificate_set_verify_limits(made->certificates_, Limits::kTlsKeyBitsMax, Limits::kTlsChainCertificatesMax);
-  ASSIGN_OR_RETURN(made->priorities_, MakePriorities(versions));
+  ASSIGN_OR_RETURN(made->priorities_, MakePriorities(options.versions));
   return made;
+}
+
+absl::StatusOr<std::shared_ptr<const TlsClientCredentials>> TlsClientCredentials::Create(const std::string& ca_file,
+                                                                                         TlsVersions versions) {
+  return Create(Options{.ca_file = ca_file, .versions = versions});
 }
 
 TlsClientCredentials::~TlsClientCredentials() {

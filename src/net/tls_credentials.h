@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/ip_address.h"
+#include "base/spki_pin.h"
 
 struct gnutls_certificate_credentials_st;
 struct gnutls_priority_st;
@@ -18,21 +19,35 @@ namespace dotward {
 // Which versions of TLS a session may use. Nothing older than 1.2 exists here (RFC 9325 §3.1.1).
 enum class TlsVersions : uint8_t { kTls12And13, kTls12Only, kTls13Only };
 
-// The certificate authorities that a client trusts, and the rules of its sessions. Immutable; shared by every
-// connection that authenticates its server against them, on any thread.
+// What a client knows its servers by, certificate authorities or pinned keys, and the rules of its sessions. Immutable;
+// shared by every connection that authenticates its server against them, on any thread.
 class TlsClientCredentials {
  public:
-  // Reads the certificates of `ca_file` (PEM); an empty name means the system's store. kFailedPrecondition where not
-  // one usable certificate is found: without any, no server could ever be authenticated, so the text says what to
-  // install or to correct. Reads files: not for the query path.
+  struct Options {
+    std::string ca_file;  // PEM; an empty name means the system's store
+    TlsVersions versions = TlsVersions::kTls12And13;
+    // Keys of which the server must have one, beside a certificate in order; any of several will do, so that a server
+    // can change its key.
+    std::vector<SpkiPin> pins = {};
+    // The server must have a pinned key, and nothing else is asked of its certificate: neither CA nor name nor dates.
+    bool pin_only = false;
+  };
+
+  // Reads the CAs' certificates, but with pin_only, which needs none. kFailedPrecondition where not one usable
+  // certificate is found: without any, no server could ever be authenticated, so the text says what to install or to
+  // correct. kInvalidArgument for pin_only without a pin. Reads files: not for the query path.
+  static absl::StatusOr<std::shared_ptr<const TlsClientCredentials>> Create(Options options);
+  // Without pins.
   static absl::StatusOr<std::shared_ptr<const TlsClientCredentials>> Create(
       const std::string& ca_file, TlsVersions versions = TlsVersions::kTls12And13);
   ~TlsClientCredentials();
   TlsClientCredentials(const TlsClientCredentials&) = delete;
   TlsClientCredentials& operator=(const TlsClientCredentials&) = delete;
 
-  // "/etc/dotward/ca.pem", or "the system's CA store".
+  // "/etc/dotward/ca.pem", "the system's CA store", or "pins".
   const std::string& source() const { return source_; }
+  const std::vector<SpkiPin>& pins() const { return pins_; }
+  bool pin_only() const { return pin_only_; }
 
   // For the sessions of this layer.
   gnutls_certificate_credentials_st* certificates() const { return certificates_; }
@@ -42,6 +57,8 @@ class TlsClientCredentials {
   TlsClientCredentials() = default;
 
   std::string source_;
+  std::vector<SpkiPin> pins_;
+  bool pin_only_ = false;
   gnutls_certificate_credentials_st* certificates_ = nullptr;
   gnutls_priority_st* priorities_ = nullptr;
 };

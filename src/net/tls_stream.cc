@@ -21,6 +21,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "net/certificate.h"
 #include "net/descriptor.h"
 #include "net/socket_address.h"
 #include "net/tls_verify.h"
@@ -260,13 +261,13 @@ absl::Status TlsSession::StartClient(TlsClientOptions options, const std::vector
   auth_name_ = std::move(options.auth_name);
   client_credentials_ = std::move(options.credentials);
   if (client_credentials_ == nullptr) return Error(absl::StatusCode::kInvalidArgument, "no credentials were given");
-  if (auth_name_.empty()) {
+  if (auth_name_.empty() && !client_credentials_->pin_only()) {
     return Error(absl::StatusCode::kInvalidArgument, "without an authentication name there is nothing to check");
   }
   RETURN_IF_ERROR(StartSession(GNUTLS_CLIENT, client_credentials_->priorities(), client_credentials_->certificates()));
   gnutls_session_set_verify_function(session_, VerifyCallback);
   // RFC 6066 §3: literal addresses are not allowed in SNI.
-  if (!IpAddress::Parse(auth_name_).ok()) {
+  if (!auth_name_.empty() && !IpAddress::Parse(auth_name_).ok()) {
     const int code = gnutls_server_name_set(session_, GNUTLS_NAME_DNS, auth_name_.data(), auth_name_.size());
     if (code < 0) {
       return Error(absl::StatusCode::kInvalidArgument,

@@ -29,7 +29,7 @@ using TlsCanceller = StreamCanceller;
 struct TlsClientOptions {
   std::shared_ptr<const TlsClientCredentials> credentials;
   // The authentication domain name (RFC 8310 §8.1), or an IP address in text form: the certificate must carry it as a
-  // subjectAltName. Required: without a name there is nothing to authenticate.
+  // subjectAltName. Required unless the credentials are pins alone; then it is only sent (SNI), where it is given.
   std::string auth_name;
   Endpoint peer;
   // From an earlier stream with the same credentials, name and peer; empty or foreign ones mean a full handshake.
@@ -48,8 +48,8 @@ struct TlsClientOptions {
 class TlsStream final : public ClientStream {
  public:
   // Connects to `options.peer`, makes the handshake with TLS 1.2 or later, SNI and ALPN "dot" (RFC 7858; a server that
-  // knows no ALPN is fine, one that chooses something else is not), and checks name, CA and dates, all by `deadline`.
-  // A resumed session is checked against the certificate of the session that it resumes, as of now.
+  // knows no ALPN is fine, one that chooses something else is not), and checks name, CA, dates and pins, all by
+  // `deadline`. A resumed session is checked against the certificate of the session that it resumes, as of now.
   static Task<absl::StatusOr<std::unique_ptr<TlsStream>>> Connect(asio::io_context& loop, TlsClientOptions options,
                                                                   Deadline deadline);
 

@@ -4,104 +4,39 @@
 #include <gnutls/x509.h>
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <memory>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
+#include "base/build_date.h"
+#include "base/ip_address.h"
 #include "base/limits.h"
+#include "base/spki_pin.h"
 #include "base/strings.h"
+#include "net/certificate.h"
 
 namespace dotward {
 namespace {
 
-constexpr size_t kNamesShownMax = 6;
-constexpr unsigned kNamesReadMax = 1000;
-constexpr size_t kTextShownMax = 80;
 // RFC 7301 §6, RFC 8446 §4.2.
 constexpr unsigned kAlpnExtension = 16;
+
+// What %PROFILE_MEDIUM of the sessions is to a trust list: GNUTLS_PROFILE_TO_VFLAGS, whose casts are of another age.
+constexpr unsigned kProfileFlags = unsigned{GNUTLS_PROFILE_MEDIUM} << 24;
 
 // How every explanation of GnuTLS begins.
 constexpr std::string_view kVerdict = "The certificate is NOT trusted. ";
 
-struct FreeCertificate {
-  void operator()(gnutls_x509_crt_t certificate) const { gnutls_x509_crt_deinit(certificate); }
-};
-using Certificate = std::unique_ptr<std::remove_pointer_t<gnutls_x509_crt_t>, FreeCertificate>;
-
-Certificate ImportCertificate(const gnutls_datum_t& der) {
-  gnutls_x509_crt_t raw = nullptr;
-  if (gnutls_x509_crt_init(&raw) < 0) return nullptr;
-  Certificate certificate(raw);
-  if (gnutls_x509_crt_import(raw, &der, GNUTLS_X509_FMT_DER) < 0) return nullptr;
-  return certificate;
-}
-
-std::string TimeText(std::time_t time) {
-  std::tm parts{};
-  if (gmtime_r(&time, &parts) == nullptr) return "an unreadable time";
-  char text[40];
-  const size_t length = std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
-  return {text, length};
-}
-
-std::string DistinguishedName(const Certificate& certificate,
-                              int (*get)(gnutls_x509_crt_t, gnutls_datum_t*, unsigned)) {
-  gnutls_datum_t name{};
-  if (certificate == nullptr || get(certificate.get(), &name, 0) < 0) return "(no name)";
-  std::string text = Printable({reinterpret_cast<const char*>(name.data), name.size});
-  gnutls_free(name.data);
-  return text;
-}
-
-struct SubjectNames {
-  std::vector<std::string> shown;
-  size_t total = 0;
-  bool has_dns_name = false;
-};
-
-SubjectNames ReadSubjectNames(gnutls_x509_crt_t certificate) {
-  SubjectNames names;
-  std::vector<char> value(512);
-  for (unsigned index = 0; index < kNamesReadMax; ++index) {
-    size_t size = value.size();
-    const int type = gnutls_x509_crt_get_subject_alt_name(certificate, index, value.data(), &size, nullptr);
-    // A name that is too long for a DNS name is skipped; any other error is the end.
-    if (type < 0 && type != GNUTLS_E_SHORT_MEMORY_BUFFER) break;
-    if (type == GNUTLS_SAN_DNSNAME) names.has_dns_name = true;
-    ++names.total;
-    if (names.shown.size() >= kNamesShownMax) continue;
-    if (type == GNUTLS_SAN_DNSNAME) names.shown.push_back(Printable({value.data(), size}));
-    if (type == GNUTLS_SAN_IPADDRESS && size == 4) {
-      std::array<uint8_t, 4> octets;
-      std::copy_n(value.begin(), 4, octets.begin());
-      names.shown.push_back(IpAddress::V4(octets).ToString());
-    }
-    if (type == GNUTLS_SAN_IPADDRESS && size == 16) {
-      std::array<uint8_t, 16> octets;
-      std::copy_n(value.begin(), 16, octets.begin());
-      names.shown.push_back(IpAddress::V6(octets).ToString());
-    }
-  }
-  return names;
-}
-
-std::string NamesText(const SubjectNames& names) {
-  if (names.shown.empty()) return "no name at all";
-  std::string text;
-  for (const std::string& name : names.shown) StrAppend(&text, text.empty() ? "" : ", ", name);
-  if (names.total > names.shown.size()) StrAppend(&text, " and ", names.total - names.shown.size(), " more");
-  return text;
-}
-
-bool NameMatches(gnutls_x509_crt_t certificate, const SubjectNames& names, const std::string& auth_name) {
+bool NameMatches(const Certificate& certificate, const SubjectNames& names, const std::string& auth_name) {
   if (const absl::StatusOr<IpAddress> address = IpAddress::Parse(auth_name); address.ok()) {
     const std::span<const uint8_t> octets = address->octets();
-    return gnutls_x509_crt_check_ip(certificate, octets.data(), static_cast<unsigned>(octets.size()), 0) != 0;
+    return gnutls_x509_crt_check_ip(certificate.get(), octets.data(), static_cast<unsigned>(octets.size()), 0) != 0;
   }
   // GnuTLS falls back to the common name where there is no dNSName. RFC 8310 §8.1 wants the subjectAltName.
-  return names.has_dns_name && gnutls_x509_crt_check_hostname(certificate, auth_name.c_str()) != 0;
+  return names.has_dns_name && gnutls_x509_crt_check_hostname(certificate.get(), auth_name.c_str()) != 0;
 }
 
 std::string WrongName(const SubjectNames& names, const std::string& auth_name) {
@@ -110,8 +45,7 @@ std::string WrongName(const SubjectNames& names, const std::string& auth_name) {
 }
 
 std::string UnknownCa(const std::vector<Certificate>& chain, const TlsClientCredentials& credentials) {
-  return StrCat("its issuer ", DistinguishedName(chain.back(), gnutls_x509_crt_get_issuer_dn3), " is not in ",
-                credentials.source(),
+  return StrCat("its issuer ", IssuerOf(chain.back()), " is not in ", credentials.source(),
                 ": update ca-certificates, name the right CA in ca_file, or find out who intercepts the connection");
 }
 
@@ -122,20 +56,13 @@ std::string OutOfDate(const std::vector<Certificate>& chain, bool expired) {
     const std::time_t from = gnutls_x509_crt_get_activation_time(certificate.get());
     const std::time_t until = gnutls_x509_crt_get_expiration_time(certificate.get());
     const std::string whose =
-        certificate == chain.front()
-            ? "it"
-            : StrCat("its CA certificate ", DistinguishedName(certificate, gnutls_x509_crt_get_dn3));
-    if (expired && now > until) {
-      return StrCat(whose, " expired at ", TimeText(until), ", and this machine's clock says ", TimeText(now),
-                    ": the server's operator must renew it, unless the clock is wrong");
-    }
+        certificate == chain.front() ? "it" : StrCat("its CA certificate ", SubjectOf(certificate));
+    if (expired && now > until) return ExpiredText(whose, until, now);
     if (!expired && now < from) {
-      return StrCat(whose, " is not valid before ", TimeText(from), ", and this machine's clock says ", TimeText(now),
-                    ": set the clock");
+      return NotYetValidText(whose, from, now, std::chrono::system_clock::to_time_t(BuildDate()));
     }
   }
-  return StrCat("a certificate of its chain ", expired ? "has expired" : "is not valid yet",
-                "; this machine's clock says ", TimeText(now));
+  return StrCat("a certificate of its chain ", expired ? "has expired" : "is not valid yet");
 }
 
 std::string OtherFault(unsigned status) {
@@ -152,6 +79,86 @@ std::string OtherFault(unsigned status) {
 }
 
 void AddFault(std::string& faults, const std::string& fault) { StrAppend(&faults, faults.empty() ? "" : "; ", fault); }
+
+// GnuTLS would multiply with any key of the chain. The server's own counts too: it signs the handshake.
+std::optional<std::string> FindLargeKey(const std::vector<Certificate>& chain) {
+  for (const Certificate& certificate : chain) {
+    unsigned bits = 0;
+    if (certificate == nullptr || gnutls_x509_crt_get_pk_algorithm(certificate.get(), &bits) < 0) continue;
+    if (bits > Limits::kTlsKeyBitsMax) {
+      return StrCat("its chain has a key of ", bits, " bits; at most ", Limits::kTlsKeyBitsMax, " are looked at");
+    }
+  }
+  return std::nullopt;
+}
+
+// For servers, up to one of the session's CAs. `status` gets what is wrong, 0 for nothing.
+int VerifyChain(gnutls_session_t session, unsigned& status) {
+  std::string purpose = GNUTLS_KP_TLS_WWW_SERVER;
+  gnutls_typed_vdata_st wanted{GNUTLS_DT_KEY_PURPOSE_OID, reinterpret_cast<unsigned char*>(purpose.data()), 0};
+  return gnutls_certificate_verify_peers(session, &wanted, 1, &status);
+}
+
+void AddChainFaults(std::string& faults, unsigned status, const std::vector<Certificate>& chain,
+                    const TlsClientCredentials& credentials) {
+  if ((status & GNUTLS_CERT_SIGNER_NOT_FOUND) != 0) AddFault(faults, UnknownCa(chain, credentials));
+  if ((status & GNUTLS_CERT_EXPIRED) != 0) AddFault(faults, OutOfDate(chain, true));
+  if ((status & GNUTLS_CERT_NOT_ACTIVATED) != 0) AddFault(faults, OutOfDate(chain, false));
+  const unsigned explained =
+      GNUTLS_CERT_INVALID | GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED;
+  if (status != 0 && ((status & ~explained) != 0 || faults.empty())) AddFault(faults, OtherFault(status));
+}
+
+struct FreeTrustList {
+  void operator()(gnutls_x509_trust_list_t list) const { gnutls_x509_trust_list_deinit(list, 0); }
+};
+
+// Whether the chain's leaf verifies up to its certificate number `anchor`, by all rules of RFC 5280, as if that were
+// the only CA. So a certificate that is merely presented along, and has signed nothing of the path, proves nothing.
+bool VerifiesUpTo(const std::vector<Certificate>& chain, size_t anchor) {
+  gnutls_x509_trust_list_t raw = nullptr;
+  if (gnutls_x509_trust_list_init(&raw, 0) < 0) return false;
+  const std::unique_ptr<std::remove_pointer_t<gnutls_x509_trust_list_t>, FreeTrustList> only(raw);
+  gnutls_x509_crt_t trusted = chain[anchor].get();
+  if (gnutls_x509_trust_list_add_cas(raw, &trusted, 1, 0) != 1) return false;
+  std::vector<gnutls_x509_crt_t> path;
+  for (const Certificate& certificate : chain) {
+    // The anchor is where a path ends; GnuTLS does not always see that by itself when it stands in the middle.
+    if (certificate != nullptr && gnutls_x509_crt_equals(certificate.get(), trusted) == 0) {
+      path.push_back(certificate.get());
+    }
+  }
+  std::string purpose = GNUTLS_KP_TLS_WWW_SERVER;
+  gnutls_typed_vdata_st wanted{GNUTLS_DT_KEY_PURPOSE_OID, reinterpret_cast<unsigned char*>(purpose.data()), 0};
+  unsigned status = GNUTLS_CERT_INVALID;
+  if (path.empty()) return false;
+  const int code = gnutls_x509_trust_list_verify_crt2(raw, path.data(), static_cast<unsigned>(path.size()), &wanted, 1,
+                                                      kProfileFlags, &status, nullptr);
+  return code >= 0 && status == 0;
+}
+
+// RFC 7858 §4.2. The server's own key, or that of a CA that vouches for it; but with pins alone there is no reason to
+// believe what a CA's key has signed for whom, so only its own counts.
+bool IsPinned(const std::vector<Certificate>& chain, const TlsClientCredentials& credentials) {
+  const auto matches = [&](const Certificate& certificate) {
+    const std::optional<SpkiPin> pin = certificate == nullptr ? std::nullopt : PinOf(certificate);
+    return pin && std::find(credentials.pins().begin(), credentials.pins().end(), *pin) != credentials.pins().end();
+  };
+  if (matches(chain.front())) return true;
+  if (credentials.pin_only()) return false;
+  for (size_t i = 1; i < chain.size(); ++i) {
+    if (matches(chain[i]) && VerifiesUpTo(chain, i)) return true;
+  }
+  return false;
+}
+
+std::string NotPinned(const TlsClientCredentials& credentials) {
+  const size_t count = credentials.pins().size();
+  return StrCat("its key is ",
+                count == 1 ? std::string("not the pinned one") : StrCat("none of the ", count, " pinned"),
+                ": if the server's operator has announced this key, put it into pins; "
+                "if not, find out who intercepts the connection");
+}
 
 // A cursor over a TLS message. What cannot be read is empty.
 class MessageReader {
@@ -180,15 +187,6 @@ class MessageReader {
 
 }  // namespace
 
-std::string Printable(std::string_view text) {
-  std::string printable(text.substr(0, kTextShownMax));
-  for (char& c : printable) {
-    if (c < 0x20 || c > 0x7e) c = '?';
-  }
-  if (text.size() > kTextShownMax) printable += "...";
-  return printable;
-}
-
 std::optional<std::string> FindCertificateFault(gnutls_session_int* session, const TlsClientCredentials& credentials,
                                                 const std::string& auth_name) {
   unsigned presented = 0;
@@ -201,34 +199,23 @@ std::optional<std::string> FindCertificateFault(gnutls_session_int* session, con
   std::vector<Certificate> chain;
   for (unsigned i = 0; i < presented; ++i) chain.push_back(ImportCertificate(list[i]));
   if (chain.front() == nullptr) return "what the server presented cannot be read as a certificate";
+  if (std::optional<std::string> fault = FindLargeKey(chain)) return fault;
 
-  // GnuTLS would multiply with any of them. The server's own counts too: it signs the handshake.
-  for (const Certificate& certificate : chain) {
-    unsigned bits = 0;
-    if (certificate == nullptr || gnutls_x509_crt_get_pk_algorithm(certificate.get(), &bits) < 0) continue;
-    if (bits > Limits::kTlsKeyBitsMax) {
-      return StrCat("its chain has a key of ", bits, " bits; at most ", Limits::kTlsKeyBitsMax, " are looked at");
-    }
-  }
-
-  std::string purpose = GNUTLS_KP_TLS_WWW_SERVER;
-  gnutls_typed_vdata_st wanted{GNUTLS_DT_KEY_PURPOSE_OID, reinterpret_cast<unsigned char*>(purpose.data()), 0};
-  unsigned status = GNUTLS_CERT_INVALID;
-  const int code = gnutls_certificate_verify_peers(session, &wanted, 1, &status);
-  if (code < 0) return StrCat("it cannot be verified: ", gnutls_strerror(code));
-
+  const SubjectNames names = ReadSubjectNames(chain.front());
   std::string faults;
-  const SubjectNames names = ReadSubjectNames(chain.front().get());
-  if (!NameMatches(chain.front().get(), names, auth_name)) AddFault(faults, WrongName(names, auth_name));
-  if ((status & GNUTLS_CERT_SIGNER_NOT_FOUND) != 0) AddFault(faults, UnknownCa(chain, credentials));
-  if ((status & GNUTLS_CERT_EXPIRED) != 0) AddFault(faults, OutOfDate(chain, true));
-  if ((status & GNUTLS_CERT_NOT_ACTIVATED) != 0) AddFault(faults, OutOfDate(chain, false));
-  const unsigned explained =
-      GNUTLS_CERT_INVALID | GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED;
-  if (status != 0 && ((status & ~explained) != 0 || faults.empty())) AddFault(faults, OtherFault(status));
+  bool named = false;
+  if (!credentials.pin_only()) {
+    unsigned status = GNUTLS_CERT_INVALID;
+    const int code = VerifyChain(session, status);
+    if (code < 0) return StrCat("it cannot be verified: ", gnutls_strerror(code));
+    named = !NameMatches(chain.front(), names, auth_name);
+    if (named) AddFault(faults, WrongName(names, auth_name));
+    AddChainFaults(faults, status, chain, credentials);
+  }
+  if (!credentials.pins().empty() && !IsPinned(chain, credentials)) AddFault(faults, NotPinned(credentials));
   if (faults.empty()) return std::nullopt;
-  return StrCat(faults, " (presented: ", DistinguishedName(chain.front(), gnutls_x509_crt_get_dn3), ", issued by ",
-                DistinguishedName(chain.front(), gnutls_x509_crt_get_issuer_dn3), ")");
+  return StrCat(faults, " (presented: ", DescribeCertificate(chain.front()), named ? "" : ", for ",
+                named ? "" : NamesText(names), ")");
 }
 
 std::optional<std::string> FindChosenAlpn(std::span<const uint8_t> message, bool encrypted_extensions) {

@@ -27,5 +27,15 @@ TEST(ParseSpkiPinTest, RefusesWhatIsNotTheOneSpellingOfThirtyTwoOctets) {
   }
 }
 
+TEST(FormatSpkiPinTest, PrintsWhatIsRead) {
+  for (unsigned value = 0; value < 256; ++value) {
+    SpkiPin pin{};
+    pin.front() = pin.back() = static_cast<uint8_t>(value);
+    const absl::StatusOr<SpkiPin> again = ParseSpkiPin(FormatSpkiPin(pin));
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(*again, pin);
+  }
+}
+
 }  // namespace
 }  // namespace dotward

@@ -18,6 +18,7 @@
 
 #include "base/limits.h"
 #include "base/strings.h"
+#include "net/certificate.h"
 #include "net/socket_address.h"
 #include "net/stream_framing.h"
 #include "net/tls_verify.h"

@@ -1,5 +1,6 @@
 #include "testing/loopback/blocking_peer.h"
 
+#include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -47,6 +48,26 @@ int Handshake(gnutls_session_t session) {
 
 }  // namespace
 
+namespace {
+
+// gnutls_certificate_set_x509_key_mem would put the chain in order and leave out what does not belong to it.
+void PresentChain(gnutls_certificate_credentials_t credentials, const TestCertificate& certificate) {
+  std::string chain = certificate.chain;
+  std::string key = certificate.key;
+  const gnutls_datum_t chain_datum{reinterpret_cast<unsigned char*>(chain.data()), static_cast<unsigned>(chain.size())};
+  const gnutls_datum_t key_datum{reinterpret_cast<unsigned char*>(key.data()), static_cast<unsigned>(key.size())};
+  std::array<gnutls_pcert_st, 32> list;
+  unsigned count = list.size();
+  Check("chain", gnutls_pcert_list_import_x509_raw(list.data(), &count, &chain_datum, GNUTLS_X509_FMT_PEM, 0));
+  gnutls_privkey_t owned = nullptr;
+  Check("key", gnutls_privkey_init(&owned));
+  Check("key", gnutls_privkey_import_x509_raw(owned, &key_datum, GNUTLS_X509_FMT_PEM, nullptr, 0));
+  // Takes the certificates' contents and the key.
+  Check("key", gnutls_certificate_set_key(credentials, nullptr, 0, list.data(), static_cast<int>(count), owned));
+}
+
+}  // namespace
+
 SilentListener::SilentListener()
     : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
       in_queue_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -62,7 +83,7 @@ SilentListener::SilentListener()
   }
 }
 
-BlockingPeer::BlockingPeer(std::function<void(int socket)> conversation)
+BlockingPeer::BlockingPeer(std::function<void(int socket)> conversation, int connections)
     : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   const SocketAddress address(Endpoint{IpAddress::V4({127, 0, 0, 1}), 0});
   if (bind(listener_.get(), address.data(), address.size()) != 0 || listen(listener_.get(), 8) != 0) {
@@ -70,11 +91,13 @@ BlockingPeer::BlockingPeer(std::function<void(int socket)> conversation)
     std::abort();
   }
   endpoint_ = LocalEndpoint(listener_.get());
-  thread_ = std::thread([this, conversation = std::move(conversation)] {
-    const Descriptor accepted(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!accepted.is_open()) return;
-    SetUpSocket(accepted.get());
-    conversation(accepted.get());
+  thread_ = std::thread([this, conversation = std::move(conversation), connections] {
+    for (int i = 0; i < connections; ++i) {
+      const Descriptor accepted(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (!accepted.is_open()) return;
+      SetUpSocket(accepted.get());
+      conversation(accepted.get());
+    }
   });
 }
 
@@ -89,17 +112,14 @@ void BlockingPeer::Join() {
 int ServeBlockingTls(int socket, const BlockingTls& options, const std::function<void(gnutls_session_int*)>& talk) {
   gnutls_certificate_credentials_t credentials = nullptr;
   Check("credentials", gnutls_certificate_allocate_credentials(&credentials));
-  std::string chain = options.certificate.chain;
-  std::string key = options.certificate.key;
-  const gnutls_datum_t chain_datum{reinterpret_cast<unsigned char*>(chain.data()), static_cast<unsigned>(chain.size())};
-  const gnutls_datum_t key_datum{reinterpret_cast<unsigned char*>(key.data()), static_cast<unsigned>(key.size())};
-  Check("key", gnutls_certificate_set_x509_key_mem(credentials, &chain_datum, &key_datum, GNUTLS_X509_FMT_PEM));
+  PresentChain(credentials, options.certificate);
   gnutls_session_t session = nullptr;
-  Check("session", gnutls_init(&session, GNUTLS_SERVER | GNUTLS_NO_SIGNAL));
+  Check("session", gnutls_init(&session, GNUTLS_SERVER | GNUTLS_NO_SIGNAL | options.flags));
   Check("priority", gnutls_priority_set_direct(session, options.priority.c_str(), nullptr));
   Check("credentials", gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials));
   gnutls_transport_set_int(session, socket);
   if (options.fragment) gnutls_transport_set_push_function(session, SendOneOctet);
+  if (options.prepare) options.prepare(session);
   const int code = Handshake(session);
   if (code == GNUTLS_E_SUCCESS) talk(session);
   gnutls_deinit(session);

@@ -13,11 +13,12 @@ struct gnutls_session_int;
 
 namespace dotward {
 
-// A TCP server on 127.0.0.1 that takes one connection and hands its blocking socket to a function, on a thread of its
-// own. For what LoopbackDotServer, which uses the code under test for its own side, cannot do.
+// A TCP server on 127.0.0.1 that takes one connection, or several one after the other, and hands its blocking socket to
+// a function, on a thread of its own. For what LoopbackDotServer, which uses the code under test for its own side,
+// cannot do.
 class BlockingPeer {
  public:
-  explicit BlockingPeer(std::function<void(int socket)> conversation);
+  explicit BlockingPeer(std::function<void(int socket)> conversation, int connections = 1);
   // Waits for the end of the conversation; if nobody has connected, there is none.
   ~BlockingPeer();
   BlockingPeer(const BlockingPeer&) = delete;
@@ -47,11 +48,14 @@ class SilentListener {
 };
 
 // GnuTLS with blocking calls, independent of TlsStream: makes the server's handshake by `priority` on `socket` and,
-// where it succeeds, runs `talk`. The result is that of gnutls_handshake.
+// where it succeeds, runs `talk`. The chain is presented as it is, in order or not. The result is that of
+// gnutls_handshake.
 struct BlockingTls {
   std::string priority = "NORMAL";
   TestCertificate certificate;
-  bool fragment = false;  // every octet goes out in a segment of its own
+  bool fragment = false;                                       // every octet goes out in a segment of its own
+  unsigned flags = 0;                                          // more of them for gnutls_init
+  std::function<void(gnutls_session_int*)> prepare = nullptr;  // called before the handshake
 };
 int ServeBlockingTls(int socket, const BlockingTls& options, const std::function<void(gnutls_session_int*)>& talk);
 

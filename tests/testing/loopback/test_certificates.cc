@@ -36,13 +36,50 @@ struct FreeKey {
 using Certificate = std::unique_ptr<std::remove_pointer_t<gnutls_x509_crt_t>, FreeCertificate>;
 using Key = std::unique_ptr<std::remove_pointer_t<gnutls_x509_privkey_t>, FreeKey>;
 
-Key MakeKey() {
+Key NewKey() {
   gnutls_x509_privkey_t raw = nullptr;
   Check("key", gnutls_x509_privkey_init(&raw));
-  Key key(raw);
-  Check("key", gnutls_x509_privkey_generate2(raw, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0,
-                                             nullptr, 0));
+  return Key(raw);
+}
+
+Key MakeKey(TestKeyKind kind = TestKeyKind::kEcdsa) {
+  Key key = NewKey();
+  const auto generate = [&](gnutls_pk_algorithm_t algorithm, unsigned bits) {
+    Check("key", gnutls_x509_privkey_generate2(key.get(), algorithm, bits, 0, nullptr, 0));
+  };
+  switch (kind) {
+    case TestKeyKind::kEcdsa:
+      generate(GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1));
+      break;
+    case TestKeyKind::kRsa:
+      generate(GNUTLS_PK_RSA, 2048);
+      break;
+    case TestKeyKind::kEd25519:
+      generate(GNUTLS_PK_EDDSA_ED25519, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_ED25519));
+      break;
+  }
   return key;
+}
+
+Key ReadKey(const std::string& pem) {
+  Key key = NewKey();
+  std::string text = pem;
+  const gnutls_datum_t datum{reinterpret_cast<unsigned char*>(text.data()), static_cast<unsigned>(text.size())};
+  Check("key", gnutls_x509_privkey_import2(key.get(), &datum, GNUTLS_X509_FMT_PEM, nullptr, 0));
+  return key;
+}
+
+SpkiPin PinOf(gnutls_x509_crt_t certificate) {
+  gnutls_pubkey_t key = nullptr;
+  Check("public key", gnutls_pubkey_init(&key));
+  Check("public key", gnutls_pubkey_import_x509(key, certificate, 0));
+  gnutls_datum_t der{};
+  Check("public key", gnutls_pubkey_export2(key, GNUTLS_X509_FMT_DER, &der));
+  SpkiPin pin;
+  Check("hash", gnutls_hash_fast(GNUTLS_DIG_SHA256, der.data, der.size, pin.data()));
+  gnutls_free(der.data);
+  gnutls_pubkey_deinit(key);
+  return pin;
 }
 
 Certificate StartCertificate(const Key& key, const std::string& common_name, std::chrono::seconds from,
@@ -93,7 +130,7 @@ std::string PemOf(const Certificate& certificate) {
 }
 std::string PemOf(const Key& key) {
   gnutls_datum_t pem{};
-  Check("PEM", gnutls_x509_privkey_export2(key.get(), GNUTLS_X509_FMT_PEM, &pem));
+  Check("PEM", gnutls_x509_privkey_export2_pkcs8(key.get(), GNUTLS_X509_FMT_PEM, nullptr, GNUTLS_PKCS_PLAIN, &pem));
   return TakeText(pem);
 }
 
@@ -110,6 +147,26 @@ TemporaryFile::TemporaryFile(std::string_view text) {
   close(descriptor);
 }
 TemporaryFile::~TemporaryFile() { unlink(path_.c_str()); }
+
+TestKey MakeTestKey(TestKeyKind kind) {
+  const Key key = MakeKey(kind);
+  return {PemOf(key), PinOf(StartCertificate(key, "a key", hours(-1), hours(1)).get())};
+}
+
+std::vector<SpkiPin> PinsOf(const std::string& pem) {
+  std::string text = pem;
+  const gnutls_datum_t datum{reinterpret_cast<unsigned char*>(text.data()), static_cast<unsigned>(text.size())};
+  gnutls_x509_crt_t* list = nullptr;
+  unsigned count = 0;
+  Check("chain", gnutls_x509_crt_list_import2(&list, &count, &datum, GNUTLS_X509_FMT_PEM, 0));
+  std::vector<SpkiPin> pins;
+  for (unsigned i = 0; i < count; ++i) {
+    pins.push_back(PinOf(list[i]));
+    gnutls_x509_crt_deinit(list[i]);
+  }
+  gnutls_free(list);
+  return pins;
+}
 
 CertificateSpec ExpiredCertificate() {
   CertificateSpec spec;
@@ -197,7 +254,7 @@ TestCertificate TestAuthority::Issue(const CertificateSpec& spec) const {
     issuer = &last;
     intermediates = PemOf(last.certificate) + intermediates;
   }
-  const Key key = MakeKey();
+  const Key key = spec.key.empty() ? MakeKey() : ReadKey(spec.key);
   const Certificate certificate = StartCertificate(key, spec.common_name, spec.valid_from, spec.valid_until);
   const gnutls_x509_crt_t raw = certificate.get();
   AddNames(certificate, spec);

@@ -2,10 +2,13 @@
 #define DOTWARD_TESTING_LOOPBACK_TEST_CERTIFICATES_H_
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/spki_pin.h"
 
 namespace dotward {
 
@@ -23,6 +26,18 @@ class TemporaryFile {
   std::string path_;
 };
 
+enum class TestKeyKind : uint8_t { kEcdsa, kRsa, kEd25519 };
+
+// A key that is known before there is a certificate for it.
+struct TestKey {
+  std::string pem;
+  SpkiPin pin;
+};
+TestKey MakeTestKey(TestKeyKind kind = TestKeyKind::kEcdsa);
+
+// The pins of the certificates in `pem`, in their order; not made by the code under test.
+std::vector<SpkiPin> PinsOf(const std::string& pem);
+
 // What a server's certificate says.
 struct CertificateSpec {
   std::vector<std::string> dns_names = {"dns.test"};
@@ -31,6 +46,7 @@ struct CertificateSpec {
   std::chrono::seconds valid_from = -std::chrono::hours(1);  // both counted from now
   std::chrono::seconds valid_until = std::chrono::hours(24);
   std::string purpose = "1.3.6.1.5.5.7.3.1";  // id-kp-serverAuth
+  std::string key;                            // PEM, of a TestKey; empty: a new one
   size_t intermediates = 0;                   // CAs between the authority and the server, all of them presented
   size_t padding_octets = 0;                  // an extension of this size, to make the certificate large
   size_t issuer_key_bits = 0;                 // not 0: a CA with an RSA key of this size is presented as the issuer

@@ -1,0 +1,7 @@
+#include "base/build_date.h"
+
+namespace dotward {
+
+WallTime BuildDate() { return WallTime(std::chrono::seconds(DOTWARD_BUILD_DATE)); }
+
+}  // namespace dotward
