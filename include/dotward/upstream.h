@@ -16,6 +16,8 @@
 
 namespace dotward {
 
+class Cancellation;
+
 // One question as it is sent: ID, EDNS and padding are the sender's own business.
 struct UpstreamQuery {
   Name name;
@@ -23,6 +25,8 @@ struct UpstreamQuery {
   uint16_t klass = rr_class::kIn;
   bool dnssec_ok = false;
   bool checking_disabled = false;
+  // Where the asker may lose interest before the deadline; may be null. See Upstream::Exchange.
+  Cancellation* cancellation = nullptr;
 };
 
 // A response that was matched to its query (RFC 5452 §9.1) and parsed. Move-only; `message` borrows from `octets`,
@@ -43,7 +47,8 @@ class Upstream {
 
   // A response with any RCODE is a response. A status means that no usable one was obtained: kUnavailable where
   // nothing could be reached, kDeadlineExceeded where nobody answered in time, kDataLoss where what came could not be
-  // parsed; its text names the upstream and the cause. Ends by `deadline`. `query` must outlive the task.
+  // parsed, kCancelled where the asker has cancelled; its text names the upstream and the cause. Ends by `deadline`,
+  // and on the loop's next turn when the query's cancellation is used. `query` must outlive the task.
   virtual Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) = 0;
 };
 

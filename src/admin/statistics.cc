@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/strings.h"
+#include "base/units.h"
 
 namespace dotward {
 namespace {
@@ -23,6 +24,10 @@ uint64_t Sum(const std::vector<const Statistics*>& workers, Counter Statistics::
   uint64_t sum = 0;
   for (const Statistics* worker : workers) sum += (worker->*counter).value();
   return sum;
+}
+
+uint64_t Microseconds(Duration duration) {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
 }
 
 uint64_t AverageLatencyMilliseconds(const UpstreamSnapshot& upstream) {
@@ -54,36 +59,59 @@ nlohmann::ordered_json ToJson(const ResponseCache::Statistics& cache) {
 }
 
 nlohmann::ordered_json ToJson(const UpstreamSnapshot& upstream) {
-  return {{"name", upstream.name},
-          {"address", upstream.endpoint.ToString()},
-          {"state", std::string(UpstreamStateToString(upstream.state))},
-          {"connections", upstream.connections_open},
-          {"in_flight", upstream.in_flight},
-          {"tls_version", upstream.tls_version},
-          {"queries", upstream.queries},
-          {"retried", upstream.retried},
-          {"failed", upstream.failed},
-          {"timeouts", upstream.timeouts},
-          {"responses", upstream.responses},
-          {"nxdomain", upstream.nxdomain},
-          {"servfail", upstream.servfail},
-          {"malformed", upstream.malformed},
-          {"mismatched", upstream.mismatched},
-          {"late", upstream.late},
-          {"average_latency_microseconds", upstream.average_latency_microseconds},
-          {"connections_opened", upstream.connections},
-          {"connect_failures", upstream.connect_failures},
-          {"handshakes_full", upstream.handshakes_full},
-          {"handshakes_resumed", upstream.handshakes_resumed},
-          {"connections_lost", upstream.connections_lost},
-          {"last_error", upstream.last_error}};
+  nlohmann::ordered_json json = {{"name", upstream.name},
+                                 {"address", upstream.endpoint.ToString()},
+                                 {"protocol", upstream.protocol},
+                                 {"state", std::string(UpstreamStateToString(upstream.state))},
+                                 {"state_seconds", Seconds(upstream.in_state_for)},
+                                 {"connections", upstream.connections_open},
+                                 {"in_flight", upstream.in_flight},
+                                 {"tls_version", upstream.tls_version},
+                                 {"queries", upstream.queries},
+                                 {"retried", upstream.retried},
+                                 {"hedges", upstream.hedges},
+                                 {"hedges_won", upstream.hedges_won},
+                                 {"failed", upstream.failed},
+                                 {"timeouts", upstream.timeouts},
+                                 {"responses", upstream.responses},
+                                 {"nxdomain", upstream.nxdomain},
+                                 {"servfail", upstream.servfail},
+                                 {"malformed", upstream.malformed},
+                                 {"mismatched", upstream.mismatched},
+                                 {"late", upstream.late},
+                                 {"probes", upstream.probes},
+                                 {"average_latency_microseconds", upstream.average_latency_microseconds},
+                                 {"latency_p50_microseconds", Microseconds(upstream.latency_median)},
+                                 {"latency_p95_microseconds", Microseconds(upstream.latency_p95)},
+                                 {"connections_opened", upstream.connections},
+                                 {"connect_failures", upstream.connect_failures},
+                                 {"handshakes_full", upstream.handshakes_full},
+                                 {"handshakes_resumed", upstream.handshakes_resumed},
+                                 {"connections_suspected", upstream.connections_suspected},
+                                 {"connections_lost", upstream.connections_lost},
+                                 {"idle_limit_seconds", nullptr},
+                                 {"last_error", upstream.last_error}};
+  if (upstream.idle_limit) json["idle_limit_seconds"] = std::chrono::duration<double>(*upstream.idle_limit).count();
+  return json;
 }
 
 std::string RenderUpstream(const UpstreamSnapshot& upstream) {
-  return StrCat("server ", upstream.name, " ", upstream.endpoint.address.ToString(), "#", upstream.endpoint.port,
-                ": queries sent ", upstream.queries, ", retried ", upstream.retried, ", failed ", upstream.failed,
-                ", nxdomain replies ", upstream.nxdomain, ", avg. latency ", AverageLatencyMilliseconds(upstream),
-                "ms\n");
+  const std::string who =
+      StrCat("server ", upstream.name, " ", upstream.endpoint.address.ToString(), "#", upstream.endpoint.port, ": ");
+  const auto milliseconds = [](Duration duration) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  };
+  std::string text =
+      StrCat(who, "queries sent ", upstream.queries, ", retried ", upstream.retried, ", failed ", upstream.failed,
+             ", nxdomain replies ", upstream.nxdomain, ", avg. latency ", AverageLatencyMilliseconds(upstream), "ms\n");
+  StrAppend(&text, who, upstream.protocol, " ", UpstreamStateToString(upstream.state), " for ",
+            Seconds(upstream.in_state_for), "s, connections ", upstream.connections_open, ", in flight ",
+            upstream.in_flight, ", handshakes full ", upstream.handshakes_full, " resumed ",
+            upstream.handshakes_resumed, ", hedges ", upstream.hedges, " won ", upstream.hedges_won, ", timeouts ",
+            upstream.timeouts, ", latency p50 ", milliseconds(upstream.latency_median), "ms p95 ",
+            milliseconds(upstream.latency_p95), "ms, idle limit ",
+            upstream.idle_limit ? FormatDuration(*upstream.idle_limit) : "unknown", "\n");
+  return text;
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include "resolver/query_coalescer.h"
 #include "resolver/resolver.h"
 #include "server/statistics.h"
-#include "upstream/stream_upstream.h"
+#include "upstream/upstream_server.h"
 
 namespace dotward {
 

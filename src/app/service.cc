@@ -110,7 +110,10 @@ class Service::ForwardingThread {
     return forwarding;
   }
 
-  void Start() { thread_ = StartThread(loop_, "forwarding"); }
+  void Start() {
+    asio::post(loop_, [this] { forwarder_->Start(); });
+    thread_ = StartThread(loop_, "forwarding");
+  }
 
   // No worker runs any more.
   void Stop() {

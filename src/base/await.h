@@ -94,6 +94,27 @@ class Wakeup {
   bool notified_ = false;
 };
 
+// Lets somebody on the same loop take back what they asked for: whoever works on it names the Wakeup that it sleeps on,
+// and looks at cancelled() when it wakes. Must outlive the work.
+class Cancellation {
+ public:
+  Cancellation() = default;
+  Cancellation(const Cancellation&) = delete;
+  Cancellation& operator=(const Cancellation&) = delete;
+
+  void Cancel() {
+    cancelled_ = true;
+    if (sleeper_ != nullptr) sleeper_->Notify();
+  }
+  bool cancelled() const { return cancelled_; }
+  // Null when the work is over.
+  void Wakes(Wakeup* sleeper) { sleeper_ = sleeper; }
+
+ private:
+  bool cancelled_ = false;
+  Wakeup* sleeper_ = nullptr;
+};
+
 }  // namespace dotward
 
 #endif  // DOTWARD_BASE_AWAIT_H_

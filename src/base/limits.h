@@ -87,19 +87,55 @@ struct Limits {
   static constexpr size_t kWaitingForConnectionMax = 49'152;             // queries that wait for one handshake
   static constexpr size_t kSendsPerAttemptMax = 2;        // a query whose connection was lost is asked once more
   static constexpr size_t kAttemptsPerQueryMax = 8;       // servers that one query may be put to
+  static constexpr size_t kErrorsPerQueryMax = 8;         // of them, those that the client is told
   static constexpr std::chrono::seconds kConnectTime{3};  // TCP and TLS handshakes together
   static constexpr std::chrono::milliseconds kBackOffMin{100};
-  // Short of a second, so that an upstream is in use within one of its return, however long it was away.
-  static constexpr std::chrono::milliseconds kBackOffMax{800};
+  static constexpr std::chrono::seconds kBackOffMax{30};
+  // Short of a second, so that an upstream that clients wait for is in use within one of its return, however long it
+  // was away.
+  static constexpr std::chrono::milliseconds kBackOffUrgentMax{800};
+  // A failure so long ago says little: who comes then waits for the next try instead of failing at once.
+  static constexpr std::chrono::seconds kFailureRecent{5};
+  // Every so many tries of a server that does not answer at all, one is as patient as the first: it may be far away.
+  static constexpr unsigned kPatientConnectEvery = 4;
+  // While a server is failing, queries wait for a new connection to it no longer than this and twice what the last one
+  // took.
+  static constexpr std::chrono::milliseconds kFailingConnectPatience{150};
+  static constexpr size_t kConnectionsPerServerMax = 4;  // one that is in use; others end or wait for last answers
   // How long one server is waited for before the next is asked as well: a fair share of the deadline within these.
   static constexpr std::chrono::milliseconds kAttemptPatienceMin{200};
   static constexpr std::chrono::milliseconds kAttemptPatienceMax{1000};
-  // A connection that has answered nothing for so long, with queries waiting: others are asked first; it is closed.
-  static constexpr std::chrono::milliseconds kSilenceDoubtful{500};
-  static constexpr std::chrono::milliseconds kSilenceMax{1500};
+  // A connection that has answered nothing for four times what its server usually takes, within these, with queries
+  // waiting, is suspect; after as long again it is closed.
+  static constexpr std::chrono::milliseconds kSilenceMin{500};
+  static constexpr std::chrono::milliseconds kSilenceMax{2000};
+  static constexpr std::chrono::milliseconds kNetworkChangePatience{200};  // the same after a change of the network
+  // A connection attempt that is so late is no reason to wait for its server alone (RFC 8305 §8: the connection attempt
+  // delay).
+  static constexpr std::chrono::milliseconds kConnectDoubtful{250};
   // A connection that served for so long was a good one, whatever its end.
   static constexpr std::chrono::milliseconds kStableConnection{1000};
+  static constexpr std::chrono::seconds kTroubleHalfLife{60};      // of what a server's failures weigh in the choice
+  // A second server is asked when the first is later than it usually is, but never sooner than this, and for no more
+  // than one query in twenty; after a quiet time so many may follow each other.
+  static constexpr std::chrono::milliseconds kHedgeDelayMin{10};
+  static constexpr unsigned kHedgeCost = 20;  // what a query earns is one
+  static constexpr unsigned kHedgeBudgetMax = 20 * kHedgeCost;
+  // A forwarding loop that was found is looked for again after this.
+  static constexpr std::chrono::seconds kLoopRest{60};
+  static constexpr std::chrono::seconds kLoopCheckTime{5};
+  static constexpr unsigned kLoopSuspicion = 3;             // queries in a row of one upstream that nobody answered
+  static constexpr std::chrono::seconds kLoopCheckInterval{10};  // between checks of one upstream
   static constexpr std::chrono::seconds kUpstreamLogInterval{60};  // between lines that say the same of one server
+
+  // A connection on which nothing happens is kept so long where the server says and shows nothing else.
+  static constexpr std::chrono::seconds kIdleConnectionMax{120};
+  // One that is closed sooner by the server is left to the server.
+  static constexpr std::chrono::milliseconds kIdleConnectionMin{100};
+  static constexpr std::chrono::hours kIdleLimitMemory{1};  // what a server's closing has taught
+  // A server that closes sooner than this after an answer keeps no connections.
+  static constexpr std::chrono::milliseconds kIdleLimitWorthWarming{400};
+  static constexpr int kWarmQuestionsMax = 4;  // asked of a silent connection since the last query, to keep it
 
   // --- resolver ---
   static constexpr size_t kExchangesMax = 20'000;  // different questions under way in the process

@@ -7,8 +7,9 @@ namespace dotward {
 
 size_t BuildQuery(const QueryParameters& parameters, std::span<uint8_t, kBuiltQueryOctetsMax> out) {
   const bool padded = parameters.padding == Padding::kToBlock;
-  const size_t plain_octets =
-      kHeaderOctets + parameters.qname.size() + 4 + kOptFixedOctets + (padded ? size_t{4} : size_t{0});
+  const size_t keepalive_octets = parameters.keepalive == Keepalive::kAsk ? 4 : 0;
+  const size_t plain_octets = kHeaderOctets + parameters.qname.size() + 4 + kOptFixedOctets + keepalive_octets +
+                              (padded ? size_t{4} : size_t{0});
   const size_t padding_octets = (kQueryPaddingBlock - plain_octets % kQueryPaddingBlock) % kQueryPaddingBlock;
 
   WireWriter writer(out);
@@ -28,7 +29,11 @@ size_t BuildQuery(const QueryParameters& parameters, std::span<uint8_t, kBuiltQu
   writer.U16(rr_type::kOpt);
   writer.U16(parameters.payload_octets);
   writer.U32(parameters.dnssec_ok ? kOptDnssecOk : 0);
-  writer.U16(static_cast<uint16_t>(padded ? 4 + padding_octets : 0));
+  writer.U16(static_cast<uint16_t>(keepalive_octets + (padded ? 4 + padding_octets : 0)));
+  if (keepalive_octets != 0) {
+    writer.U16(kOptionTcpKeepalive);
+    writer.U16(0);
+  }
   if (padded) {
     writer.U16(kOptionPadding);
     writer.U16(static_cast<uint16_t>(padding_octets));

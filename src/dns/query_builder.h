@@ -13,6 +13,8 @@ inline constexpr size_t kBuiltQueryOctetsMax = 384;
 inline constexpr size_t kQueryPaddingBlock = 128;  // RFC 8467 §4.1
 
 enum class Padding : uint8_t { kNone, kToBlock };
+// Whether the server is asked how long it keeps an idle connection (RFC 7828 §3.2.1; never over UDP).
+enum class Keepalive : uint8_t { kNone, kAsk };
 
 struct QueryParameters {
   uint16_t id = 0;
@@ -23,10 +25,11 @@ struct QueryParameters {
   bool checking_disabled = false;
   uint16_t payload_octets = 1232;
   Padding padding = Padding::kToBlock;
+  Keepalive keepalive = Keepalive::kNone;
 };
 
-// Writes a query with RD=1, an OPT record and padding (RFC 7830) into `out` and returns its length, a multiple of
-// kQueryPaddingBlock when padded.
+// Writes a query with RD=1, an OPT record, and keepalive and padding (RFC 7828, RFC 7830) as asked into `out` and
+// returns its length, a multiple of kQueryPaddingBlock when padded.
 size_t BuildQuery(const QueryParameters& parameters, std::span<uint8_t, kBuiltQueryOctetsMax> out);
 
 // True where the response's ID is `id`, QR is set, the OPCODE is QUERY and its question is the query's, names compared

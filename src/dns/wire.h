@@ -76,6 +76,7 @@ inline constexpr uint16_t kQr = 0x8000, kAa = 0x0400, kTc = 0x0200, kRd = 0x0100
 inline constexpr size_t kOptFixedOctets = 11;         // root owner, TYPE, CLASS, TTL, RDLENGTH
 inline constexpr uint32_t kOptDnssecOk = 0x8000;      // in the OPT's TTL, RFC 3225 §3
 inline constexpr uint16_t kOptionExtendedError = 15;  // RFC 8914 §2
+inline constexpr uint16_t kOptionTcpKeepalive = 11;   // RFC 7828 §3.1
 inline constexpr uint16_t kOptionPadding = 12;        // RFC 7830 §3
 inline constexpr uint16_t kPointerToQuestion = 0xC00C;
 

@@ -8,7 +8,8 @@
 
 namespace dotward {
 
-PreparedQuery::PreparedQuery(const UpstreamQuery& query) : question_octets_(query.name.wire().size() + 4) {
+PreparedQuery::PreparedQuery(const UpstreamQuery& query, QueryTransport transport)
+    : question_octets_(query.name.wire().size() + 4) {
   std::array<uint8_t, kBuiltQueryOctetsMax> built;
   size_ = BuildQuery({.id = 0,
                       .qname = query.name.wire(),
@@ -16,29 +17,25 @@ PreparedQuery::PreparedQuery(const UpstreamQuery& query) : question_octets_(quer
                       .qclass = query.klass,
                       .dnssec_ok = query.dnssec_ok,
                       .checking_disabled = query.checking_disabled,
-                      .padding = Padding::kToBlock},
+                      .padding = transport == QueryTransport::kTls ? Padding::kToBlock : Padding::kNone,
+                      .keepalive = transport == QueryTransport::kUdp ? Keepalive::kNone : Keepalive::kAsk},
                      built);
   if (size_ > short_.size()) long_ = std::make_unique_for_overwrite<uint8_t[]>(size_);
   std::memcpy(long_ != nullptr ? long_.get() : short_.data(), built.data(), size_);
 }
 
 void Attempt::Parse() {
-  const Unparsed from = std::exchange(unparsed_, {});
+  ServerRecord& server = *std::exchange(unparsed_by_, nullptr);
   UpstreamResponse& response = **result_;
   absl::StatusOr<Message> message = ParseResponse(response.octets);
   if (!message.ok()) {
-    from.counters->malformed.Add();
-    from.counters->failed.Add();
-    *result_ =
-        absl::DataLossError(StrCat(*response.upstream, " ", from.peer.ToString(), ": ", MessageOf(message.status())));
+    server.counters.malformed.Add();
+    server.counters.failed.Add();
+    *result_ = absl::DataLossError(StrCat(server.label, ": ", MessageOf(message.status())));
     return;
   }
-  const auto latency = std::chrono::duration_cast<std::chrono::microseconds>(response.received_at - started_at);
-  from.counters->responses.Add();
-  from.counters->latency_microseconds.Add(static_cast<uint64_t>(latency.count()));
-  const Rcode rcode = message->scan().rcode();
-  if (rcode == Rcode::kNxDomain) from.counters->nxdomain.Add();
-  if (rcode == Rcode::kServFail) from.counters->servfail.Add();
+  server.Learn(message->scan(), response.received_at - started_at);
+  if (!own) server.Count(message->scan(), response.received_at - started_at);
   response.message = *std::move(message);
 }
 

@@ -15,15 +15,20 @@
 #include "dns/types.h"
 #include "dotward/clock.h"
 #include "dotward/upstream.h"
-#include "upstream/upstream_counters.h"
+#include "upstream/server_record.h"
 
 namespace dotward {
 
+// How a query travels to a server.
+enum class QueryTransport : uint8_t { kTls, kTcp, kUdp };
+inline constexpr size_t kQueryTransports = 3;
+
 // A question as it goes over the wire, made once however often it is sent. Its ID is the connection's business and
-// zero here. Padded for an encrypted transport (RFC 8467 §4.1).
+// zero here. Padded for an encrypted transport (RFC 8467 §4.1); on a stream, the server is asked how long it keeps an
+// idle connection (RFC 7828 §3.2.1).
 class PreparedQuery {
  public:
-  explicit PreparedQuery(const UpstreamQuery& query);
+  PreparedQuery(const UpstreamQuery& query, QueryTransport transport);
 
   OctetView octets() const { return {long_ != nullptr ? long_.get() : short_.data(), size_}; }
   OctetView question() const { return octets().subspan(kHeaderOctets, question_octets_); }  // QNAME, QTYPE, QCLASS
@@ -61,7 +66,7 @@ class Attempt {
   bool done() const { return result_.has_value(); }
   // When done(); to be moved from by who needs it.
   absl::StatusOr<UpstreamResponse>& result() {
-    if (unparsed_.counters != nullptr) Parse();
+    if (unparsed_by_ != nullptr) Parse();
     return *result_;
   }
   // Nobody waits any more. An answer that comes later reaches nobody.
@@ -82,9 +87,9 @@ class Attempt {
 
   // The same with a response that was matched to the query and is not parsed yet: the asker does that when it looks. So
   // the models of a batch of responses are made and freed one after another, which costs a third of making them all
-  // first.
-  void CompleteUnparsed(UpstreamResponse response, const Endpoint& peer, UpstreamCounters& counters) {
-    unparsed_ = {peer, &counters};
+  // first. `server` must outlive the attempt.
+  void CompleteUnparsed(UpstreamResponse response, ServerRecord& server) {
+    unparsed_by_ = &server;
     Complete(std::move(response));
   }
 
@@ -93,15 +98,11 @@ class Attempt {
   uint16_t id = 0;       // on its connection
   uint8_t sends = 0;     // how often it has been put on a connection that then sent it
   bool counted = false;  // as a query of its server
+  bool own = false;      // nobody's query but ours, to learn something: counted as a probe
 
  private:
   friend class AttemptList;
 
-  // From whom a response came that nobody has looked at; null counters where there is none.
-  struct Unparsed {
-    Endpoint peer;
-    UpstreamCounters* counters = nullptr;
-  };
   void Parse();
 
   const PreparedQuery& query_;
@@ -110,7 +111,7 @@ class Attempt {
   Attempt* previous_ = nullptr;
   Attempt* next_ = nullptr;
   std::optional<absl::StatusOr<UpstreamResponse>> result_;
-  Unparsed unparsed_;
+  ServerRecord* unparsed_by_ = nullptr;  // from whom a response came that nobody has looked at
 };
 
 // Attempts in the order in which they came, linked through themselves: any can leave at any time without a search.

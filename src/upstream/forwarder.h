@@ -6,22 +6,26 @@
 #include <asio/io_context.hpp>
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "dotward/config.h"
 #include "dotward/task.h"
 #include "dotward/upstream.h"
-#include "upstream/stream_upstream.h"
+#include "net/tls_credentials.h"
+#include "upstream/loop_check.h"
+#include "upstream/random_ids.h"
+#include "upstream/route.h"
 #include "upstream/route_table.h"
 #include "upstream/timeouts.h"
+#include "upstream/upstream_server.h"
 
 namespace dotward {
 
-// The choice among servers. A name takes the route of the longest zone that it is in; a route has upstreams, an
-// upstream has addresses, all in the order of the configuration. Within the one deadline of a query, the next server is
-// asked when the one before has failed or answered with a failure, and is asked as well when it keeps us waiting: the
-// first good answer of any of them wins. A server that failed lately comes after those that did not. Where none gives a
-// good answer, the client gets the best of what came. One event loop; not thread-safe.
+class Race;
+
+// The way to the upstreams. A name takes the route of the longest zone that it is in (a DS query that of the zone
+// above); a route chooses among the addresses of its upstreams, and a Race asks them. One event loop; not thread-safe.
 class Forwarder final : public Upstream {
  public:
   // Reads the CA files; connects to nothing. kInvalidArgument or kFailedPrecondition says which upstream or route is
@@ -29,7 +33,14 @@ class Forwarder final : public Upstream {
   static absl::StatusOr<std::unique_ptr<Forwarder>> Create(asio::io_context& loop, const Config& config);
   ~Forwarder() override;
 
+  // Asks each upstream once for a name of this process's own, which shows whether queries to it come back to us, and
+  // whether it can be reached at all; looks up upstreams that are given by host name. On the loop's thread.
+  void Start();
+
   Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) override;
+
+  // Addresses, routes or links have changed, or the machine has slept.
+  void NetworkChanged();
 
   // One for each server address, in the order of the configuration. On the loop's thread.
   std::vector<UpstreamSnapshot> Snapshots() const;
@@ -39,21 +50,48 @@ class Forwarder final : public Upstream {
   Task<> Join();
 
  private:
-  // A server of a route. Addresses of one upstream have the same number: they are one service.
-  struct Candidate {
-    StreamUpstream* server = nullptr;
-    size_t upstream = 0;
+  // One upstream of the configuration, and what is seen of it as a whole.
+  struct Service {
+    UpstreamConfig config;
+    std::shared_ptr<const std::string> name;
+    std::shared_ptr<const TlsClientCredentials> credentials;
+    std::vector<std::shared_ptr<UpstreamServer>> servers;
+    std::shared_ptr<const Route> alone;  // a route with nothing else
+    unsigned silent_in_a_row = 0;        // queries that it did not answer in time
+    SteadyTime loop_checked_at = SteadyTime::min();
   };
-  using Route = std::vector<Candidate>;
-  class Race;
+  struct Zone {
+    ForwardConfig config;
+    std::vector<size_t> services;
+    std::shared_ptr<RouteState> state;
+    std::shared_ptr<const Route> route;
+  };
 
   explicit Forwarder(asio::io_context& loop);
 
+  absl::Status AddService(const UpstreamConfig& config);
+  absl::Status AddZone(const ForwardConfig& config);
+  std::shared_ptr<UpstreamServer> MakeServer(const Service& service, const IpAddress& address);
+  // After a change of the servers.
+  void MakeRoutes();
+
+  const Zone* ZoneOf(const UpstreamQuery& query) const;
+  // What the end of a race says about the services that took part.
+  void Watch(const Race& race, SteadyTime now);
+  void StartLoopCheck(size_t service, SteadyTime now);
+  Task<> CheckForLoop(size_t service);
+  absl::Status LoopFound(size_t service, SteadyTime now);
+
   asio::io_context& loop_;
   Timeouts timeouts_;
-  std::vector<std::unique_ptr<StreamUpstream>> servers_;
-  std::vector<Route> routes_;
+  RandomIds random_;
+  LoopCheck loop_check_;
+  std::vector<Service> services_;
+  std::vector<Zone> zones_;
   RouteTable table_;
+  bool any_silent_ = false;  // some service has silent_in_a_row
+  bool closed_ = false;
+  TaskGroup tasks_;
 };
 
 }  // namespace dotward

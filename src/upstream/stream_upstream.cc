@@ -1,11 +1,14 @@
 #include "upstream/stream_upstream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/strings.h"
-#include "base/units.h"
+#include "net/plain_stream.h"
+#include "net/socket_address.h"
+#include "net/tls_stream.h"
 
 namespace dotward {
 namespace {
@@ -14,79 +17,46 @@ SteadyTime Now() { return std::chrono::steady_clock::now(); }
 
 }  // namespace
 
-std::string_view UpstreamStateToString(UpstreamState state) {
-  switch (state) {
-    case UpstreamState::kIdle:
-      return "idle";
-    case UpstreamState::kConnecting:
-      return "connecting";
-    case UpstreamState::kConnected:
-      return "connected";
-    case UpstreamState::kFailing:
-      return "failing";
-  }
-  return "unknown";
-}
-
 StreamUpstream::StreamUpstream(asio::io_context& loop, Timeouts& timeouts, Options options)
-    : loop_(loop),
-      timeouts_(timeouts),
+    : UpstreamServer(loop, timeouts, options.name, options.endpoint, options.transport),
       options_(std::move(options)),
-      label_(StrCat(*options_.name, " ", options_.endpoint.ToString())),
       tasks_(loop) {}
 
 StreamUpstream::~StreamUpstream() {
   while (!waiting_.empty()) waiting_.PopFront().HeldBy(nullptr);
 }
 
-Task<absl::StatusOr<UpstreamResponse>> StreamUpstream::Exchange(const UpstreamQuery& query, Deadline deadline) {
-  const PreparedQuery prepared(query);
-  const SteadyTime started = Now();
-  Wakeup wakeup(loop_.get_executor());
-  Attempt attempt(prepared, wakeup);
-  Timeout timeout(timeouts_, wakeup);
-  if (!deadline.ExpiredAt(started)) {
-    Tend(started);
-    Start(attempt, started);
-    timeout.Set(deadline.at());
-    while (!attempt.done() && !timeout.expired()) co_await wakeup.Wait();
-  }
-  if (attempt.done()) co_return std::move(attempt.result());
-  GiveUp(attempt, Now());
-  co_return absl::DeadlineExceededError(
-      StrCat(label_, ": no answer within ", FormatDuration(deadline.RemainingAt(started))));
-}
+// --- attempts ---
 
 void StreamUpstream::Start(Attempt& attempt, SteadyTime now) {
   attempt.started_at = now;
   Place(attempt, now);
 }
 
-void StreamUpstream::GiveUp(Attempt& attempt, SteadyTime now) {
-  counters_.timeouts.Add();
-  counters_.failed.Add();
-  attempt.Withdraw();
-  Tend(now);
-}
-
 void StreamUpstream::Place(Attempt& attempt, SteadyTime now) {
   if (closed_) return Fail(attempt, Error("it is being closed"));
-  if (current_ != nullptr && current_->open()) {
+  if (Usable(current_)) {
     if (current_->HasRoom()) {
-      if (attempt.sends != 0) counters_.retried.Add();
-      if (!std::exchange(attempt.counted, true)) counters_.queries.Add();
+      if (attempt.sends != 0) record_.counters.retried.Add();
+      if (!std::exchange(attempt.counted, true)) {
+        (attempt.own ? record_.counters.probes : record_.counters.queries).Add();
+      }
       return current_->Send(attempt, now);
     }
-    if (retired_ != nullptr) return Fail(attempt, Error("too many queries wait for its answers"));
-    retired_ = std::exchange(current_, nullptr);
-    retired_->Retire();
+    if (!others_.empty()) {
+      return Fail(attempt, Error("too many queries wait for its answers"));
+    }
+    UpstreamConnection* const full = std::exchange(current_, nullptr);
+    others_.push_back(full);
+    full->Retire();
   }
   if (waiting_.size() >= Limits::kWaitingForConnectionMax) {
     return Fail(attempt, Error("too many queries wait for a connection"));
   }
+  if (FailsAtOnce(now)) return Fail(attempt, last_error());
   // While a connection is ending, what becomes of it decides whether another is made at once.
   const bool connect = current_ == nullptr && !connecting_since_;
-  if (connect && !back_off_.MayTryAt(now)) return Fail(attempt, last_error_);
+  if (connect && !back_off_.MayTryUrgentlyAt(now)) return Fail(attempt, last_error());
   attempt.HeldBy(this);
   waiting_.PushBack(attempt);
   if (connect) StartConnecting(now);
@@ -102,156 +72,248 @@ void StreamUpstream::PlaceAll(AttemptList attempts, SteadyTime now) {
 
 void StreamUpstream::Release(Attempt& attempt) { waiting_.Remove(attempt); }
 
-void StreamUpstream::Fail(Attempt& attempt, const absl::Status& status) {
-  counters_.failed.Add();
-  attempt.Complete(status);
+bool StreamUpstream::FailsAtOnce(SteadyTime now) const {
+  if (!connecting_since_ || back_off_.failures() < 2) return false;
+  if (now - back_off_.failed_at() > Limits::kFailureRecent) return false;
+  return now - *connecting_since_ > Limits::kFailingConnectPatience + 2 * record_.connect_time;
 }
 
-absl::Status StreamUpstream::Error(std::string_view text) const {
-  return absl::UnavailableError(StrCat(label_, ": ", text));
-}
-
-StreamUpstream::Readiness StreamUpstream::Tend(SteadyTime now) {
+UpstreamServer::Readiness StreamUpstream::Tend(SteadyTime now, Urgency urgency) {
   if (closed_) return Readiness::kResting;
-  for (UpstreamConnection* connection : {current_, retired_}) {
-    if (connection == nullptr || connection->SilentFor(now) < Limits::kSilenceMax) continue;
-    connection->Close(ConnectionEnd::kSilent,
-                      StrCat("it answered nothing for ", FormatDuration(connection->SilentFor(now))));
-  }
-  if (current_ != nullptr && current_->open()) {
-    const bool full = retired_ != nullptr && !current_->HasRoom();
-    return full || current_->SilentFor(now) >= Limits::kSilenceDoubtful ? Readiness::kDoubtful : Readiness::kReady;
+  if (Usable(current_)) {
+    if (back_off_.failures() != 0) return Readiness::kDoubtful;
+    // It should have answered the question that it is asked half way there.
+    if (current_->SilentFor(now) >= current_->patience() * 3 / 4) return Readiness::kDoubtful;
+    const bool full = !others_.empty() && !current_->HasRoom();
+    return full ? Readiness::kDoubtful : Readiness::kReady;
   }
   if (connecting_since_) {
-    const bool late = now - *connecting_since_ >= Limits::kSilenceDoubtful;
+    if (FailsAtOnce(now)) return Readiness::kResting;
+    const bool late = now - *connecting_since_ >= Limits::kConnectDoubtful;
     return late || back_off_.failures() != 0 ? Readiness::kDoubtful : Readiness::kReady;
   }
   if (current_ != nullptr || back_off_.failures() == 0) return Readiness::kReady;
-  if (!back_off_.MayTryAt(now)) return Readiness::kResting;
+  const bool may_try = urgency == Urgency::kNobodyElse ? back_off_.MayTryUrgentlyAt(now) : back_off_.MayTryAt(now);
+  if (!may_try) return Readiness::kResting;
   StartConnecting(now);
   return connecting_since_ ? Readiness::kDoubtful : Readiness::kResting;
 }
 
+// --- connections ---
+
 // May end before it returns: a network that is not there is noticed at once.
 void StreamUpstream::StartConnecting(SteadyTime now) {
   connecting_since_ = now;
+  UpdateState(now);
   tasks_.Spawn(RunConnection());
+}
+
+Duration StreamUpstream::ConnectPatience() const {
+  const bool never_connected = record_.connect_time == Duration::zero();
+  if (never_connected && back_off_.failures() % Limits::kPatientConnectEvery == 0) return Limits::kConnectTime;
+  // A packet that was lost because the server is away is sent again after a second, and then after two. A server that
+  // is back is noticed sooner by a new connection.
+  const Duration shortest = std::max<Duration>(back_off_.urgent_interval(), Limits::kBackOffUrgentMax / 2);
+  return std::clamp<Duration>(2 * record_.connect_time, shortest, Limits::kConnectTime);
+}
+
+Task<absl::StatusOr<std::unique_ptr<ClientStream>>> StreamUpstream::Connect(SteadyTime started) {
+  StreamCanceller canceller;
+  connect_canceller_ = &canceller;
+  if (closed_) canceller.Cancel();
+  const Deadline deadline = Deadline::After(started, Limits::kConnectTime);
+  absl::StatusOr<std::unique_ptr<ClientStream>> stream = absl::UnknownError("");
+  if (options_.transport == QueryTransport::kTcp) {
+    PlainClientOptions options;
+    options.peer = options_.endpoint;
+    options.connect_patience = ConnectPatience();
+    options.canceller = &canceller;
+    stream = co_await PlainStream::Connect(loop_, std::move(options), deadline);
+  } else {
+    TlsClientOptions options;
+    options.credentials = options_.credentials;
+    options.auth_name = options_.auth_name;
+    options.peer = options_.endpoint;
+    options.session_ticket = std::exchange(ticket_, {});
+    options.connect_patience = ConnectPatience();
+    options.canceller = &canceller;
+    absl::StatusOr<std::unique_ptr<TlsStream>> secure =
+        co_await TlsStream::Connect(loop_, std::move(options), deadline);
+    if (secure.ok()) {
+      stream = *std::move(secure);
+    } else {
+      stream = secure.status();
+    }
+  }
+  connect_canceller_ = nullptr;
+  co_return stream;
 }
 
 // The life of one connection. It lives in this frame, so that it outlasts everything that runs on it.
 Task<> StreamUpstream::RunConnection() {
-  TlsCanceller canceller;
-  TlsClientOptions options;
-  options.credentials = options_.credentials;
-  options.auth_name = options_.auth_name;
-  options.peer = options_.endpoint;
-  options.session_ticket = std::exchange(ticket_, {});
-  options.canceller = &canceller;
-  const Deadline deadline = Deadline::After(Now(), Limits::kConnectTime);
-  connect_canceller_ = &canceller;
-  if (closed_) canceller.Cancel();
-  auto stream = co_await TlsStream::Connect(loop_, std::move(options), deadline);
-  connect_canceller_ = nullptr;
+  const SteadyTime started = Now();
+  absl::StatusOr<std::unique_ptr<ClientStream>> stream = co_await Connect(started);
   connecting_since_.reset();
   const SteadyTime connected_at = Now();
   if (!stream.ok()) {
-    ConnectFailed(stream.status(), connected_at);
+    ConnectFailed(stream.status(), started, connected_at);
     co_return;
   }
 
+  record_.connect_time = connected_at - started;
   ReportConnected(**stream);
-  UpstreamConnection connection(loop_, *std::move(stream), options_.name, ids_, counters_);
-  current_ = &connection;
-  if (closed_) connection.Close(ConnectionEnd::kClosedHere, "it is being closed");
-  PlaceAll(std::exchange(waiting_, {}), connected_at);
+  UpstreamConnection connection(loop_, timeouts_, *std::move(stream), options_.transport, record_, ids_, *this);
+  Connected(connection, connected_at);
   co_await connection.Run();
   ConnectionEnded(connection, connected_at);
 }
 
-void StreamUpstream::ConnectFailed(const absl::Status& status, SteadyTime now) {
+void StreamUpstream::Connected(UpstreamConnection& connection, SteadyTime now) {
+  UpstreamConnection* const replaced = std::exchange(current_, &connection);
+  if (replaced != nullptr) {
+    others_.push_back(replaced);
+    replaced->Retire();
+  }
+  if (closed_) connection.Close(ConnectionEnd::kClosedHere, "it is being closed");
+  for (UpstreamConnection* other : others_) {
+    if (other->suspect()) PlaceAll(other->TakeUnanswered(Limits::kSendsPerAttemptMax), now);
+  }
+  PlaceAll(std::exchange(waiting_, {}), now);
+  // Who was failing has to answer something before it is trusted again.
+  if (back_off_.failures() != 0) connection.Probe(now);
+  UpdateState(now);
+}
+
+void StreamUpstream::ConnectFailed(const absl::Status& status, SteadyTime started, SteadyTime now) {
   if (closed_) return;
-  counters_.connect_failures.Add();
-  back_off_.Failed(BackOff::Failure::kConnect, now, ids_.Next());
+  if (std::exchange(connect_again_, false)) {
+    StartConnecting(now);
+    return;
+  }
+  record_.counters.connect_failures.Add();
+  back_off_.Failed(BackOff::Failure::kConnect, started, now, ids_.Next());
   // The stream's own text begins with the address.
-  last_error_ = absl::UnavailableError(StrCat(*options_.name, " ", MessageOf(status)));
-  ReportTrouble("cannot connect to upstream", now);
-  PlaceAll(std::exchange(waiting_, {}), now);  // which fails them all: the back-off has begun
+  ReportTrouble("cannot connect to upstream", absl::UnavailableError(StrCat(*record_.name, " ", MessageOf(status))),
+                now);
+  UpdateState(now);
+  AttemptList failed = std::exchange(waiting_, {});
+  while (!failed.empty()) {
+    Attempt& attempt = failed.PopFront();
+    attempt.HeldBy(nullptr);
+    Fail(attempt, last_error());
+  }
+}
+
+// New queries need another connection. Those of this one may still be answered on it, until there is that other one.
+void StreamUpstream::OnSuspected(UpstreamConnection& connection, SteadyTime now) {
+  if (&connection != current_) return;
+  current_ = nullptr;
+  others_.push_back(&connection);
+  const bool may_connect = !closed_ && !connecting_since_ && back_off_.MayTryUrgentlyAt(now);
+  if (may_connect && others_.size() < Limits::kConnectionsPerServerMax) StartConnecting(now);
+  UpdateState(now);
+}
+
+void StreamUpstream::OnAlive(UpstreamConnection& connection, SteadyTime now) {
+  back_off_.Succeeded();
+  // It was only slow, and nothing has taken its place.
+  if (current_ == nullptr && connection.open() && !closed_) {
+    const auto place = std::find(others_.begin(), others_.end(), &connection);
+    if (place != others_.end()) others_.erase(place);
+    current_ = &connection;
+    PlaceAll(std::exchange(waiting_, {}), now);
+  }
+  UpdateState(now);
 }
 
 void StreamUpstream::ConnectionEnded(UpstreamConnection& connection, SteadyTime connected_at) {
   const SteadyTime now = Now();
-  (&connection == current_ ? current_ : retired_) = nullptr;
+  if (&connection == current_) {
+    current_ = nullptr;
+  } else {
+    others_.erase(std::find(others_.begin(), others_.end(), &connection));
+  }
   if (TlsSessionTicket ticket = connection.TakeSessionTicket(); !ticket.empty()) ticket_ = std::move(ticket);
-  AttemptList unanswered = connection.TakeUnanswered();
+  AttemptList again = connection.TakeUnanswered(Limits::kSendsPerAttemptMax);
+  AttemptList lost = connection.TakeUnanswered(Limits::kSendsPerAttemptMax + 1);
   const absl::Status reason = connection.end() == ConnectionEnd::kBroken
-                                  ? absl::UnavailableError(StrCat(*options_.name, " ", connection.end_text()))
+                                  ? absl::UnavailableError(StrCat(*record_.name, " ", connection.end_text()))
                                   : Error(connection.end_text());
-  JudgeEnd(connection, unanswered.empty() ? Waiting::kNothing : Waiting::kQueries, reason, now - connected_at, now);
-
-  AttemptList again;
-  while (!unanswered.empty()) {
-    Attempt& attempt = unanswered.PopFront();
-    if (attempt.sends < Limits::kSendsPerAttemptMax) {
-      again.PushBack(attempt);
-    } else {
-      Fail(attempt, reason);
-    }
+  JudgeEnd(connection, again.empty() && lost.empty() ? Waiting::kNothing : Waiting::kQueries, reason, connected_at,
+           now);
+  UpdateState(now);
+  while (!lost.empty()) {
+    Attempt& attempt = lost.PopFront();
+    attempt.HeldBy(nullptr);
+    Fail(attempt, reason);
   }
   PlaceAll(std::move(again), now);
   // What came while it was ending has waited for this moment.
-  if (current_ == nullptr) PlaceAll(std::exchange(waiting_, {}), now);
+  if (current_ == nullptr && !connecting_since_) PlaceAll(std::exchange(waiting_, {}), now);
 }
 
-void StreamUpstream::JudgeEnd(const UpstreamConnection& connection, Waiting waiting, const absl::Status& reason, Duration lived,
-                           SteadyTime now) {
+void StreamUpstream::JudgeEnd(const UpstreamConnection& connection, Waiting waiting, const absl::Status& reason,
+                              SteadyTime connected_at, SteadyTime now) {
   const bool served = connection.responses() != 0;
-  const bool stable = lived >= Limits::kStableConnection;
+  const bool stable = now - connected_at >= Limits::kStableConnection;
   switch (connection.end()) {
     case ConnectionEnd::kOpen:
     case ConnectionEnd::kClosedHere:
       return;
     case ConnectionEnd::kPeerClosed:
     case ConnectionEnd::kBroken:
-      if (waiting == Waiting::kQueries) counters_.connections_lost.Add();
+      if (waiting == Waiting::kQueries) record_.counters.connections_lost.Add();
       // A server may close when it likes; only one that does so before it was of any use has failed.
       if (served || (stable && waiting == Waiting::kNothing)) {
         back_off_.Succeeded();
         Log(LogLevel::kDebug, "upstream connection ended",
-            {{"upstream", *options_.name}, {"address", options_.endpoint.ToString()}, {"why", connection.end_text()}});
+            {{"upstream", *record_.name}, {"address", record_.endpoint.ToString()}, {"why", connection.end_text()}});
         return;
       }
       break;
     case ConnectionEnd::kSilent:
     case ConnectionEnd::kViolation:
-      if (waiting == Waiting::kQueries) counters_.connections_lost.Add();
-      if (served && stable) back_off_.Succeeded();
+      if (waiting == Waiting::kQueries) record_.counters.connections_lost.Add();
+      // Another connection has taken its place, and that one serves.
+      if (connection.end() == ConnectionEnd::kSilent && Usable(current_) && current_->responses() != 0) {
+        Log(LogLevel::kInfo, "upstream connection replaced",
+            {{"upstream", *record_.name}, {"address", record_.endpoint.ToString()}, {"why", connection.end_text()}});
+        return;
+      }
       break;
   }
-  back_off_.Failed(BackOff::Failure::kConnection, now, ids_.Next());
-  last_error_ = reason;
-  ReportTrouble("upstream connection failed", now);
+  // A silent one has been given the time to be replaced; another may be replaced at once, the first time.
+  const auto failure =
+      connection.end() == ConnectionEnd::kSilent ? BackOff::Failure::kConnect : BackOff::Failure::kConnection;
+  back_off_.Failed(failure, now, now, ids_.Next());
+  ReportTrouble("upstream connection failed", reason, now);
 }
 
-void StreamUpstream::ReportTrouble(std::string_view event, SteadyTime now) {
-  const std::string_view text = MessageOf(last_error_);
-  const bool known = text == reported_text_;
-  const auto quiet = known ? Duration(Limits::kUpstreamLogInterval) : Duration(std::chrono::seconds(1));
-  if (!reported_text_.empty() && now - reported_at_ < quiet) return;
-  reported_text_ = text;
-  reported_at_ = now;
-  Log(LogLevel::kWarning, event,
-      {{"upstream", *options_.name}, {"address", options_.endpoint.ToString()}, {"error", text}});
+void StreamUpstream::NetworkChanged(SteadyTime now) {
+  if (closed_) return;
+  back_off_.Succeeded();
+  const std::optional<IpAddress> address = std::nullopt;
+  ForEachConnection([&](UpstreamConnection& connection) { connection.NetworkChanged(now, address); });
+  if (connect_canceller_ != nullptr) {
+    connect_again_ = !waiting_.empty();
+    connect_canceller_->Cancel();
+  }
+  UpdateState(now);
 }
 
-void StreamUpstream::ReportConnected(const TlsStream& stream) {
-  counters_.connections.Add();
-  (stream.resumed() ? counters_.handshakes_resumed : counters_.handshakes_full).Add();
+void StreamUpstream::UpdateState(SteadyTime now) {
+  if (back_off_.failures() != 0) return SetState(UpstreamState::kFailing, now);
+  if (Usable(current_)) return SetState(UpstreamState::kConnected, now);
+  SetState(connecting_since_ ? UpstreamState::kConnecting : UpstreamState::kIdle, now);
+}
+
+void StreamUpstream::ReportConnected(const ClientStream& stream) {
+  record_.counters.connections.Add();
+  (stream.resumed() ? record_.counters.handshakes_resumed : record_.counters.handshakes_full).Add();
   // A server that closes idle connections makes this routine: only the first one, and one after trouble, is news.
-  const bool news = !std::exchange(ever_connected_, true) || !reported_text_.empty();
-  reported_text_.clear();
-  Log(news ? LogLevel::kInfo : LogLevel::kDebug, "connected to upstream",
-      {{"upstream", *options_.name},
-       {"address", options_.endpoint.ToString()},
+  Log(TakeNews() ? LogLevel::kInfo : LogLevel::kDebug, "connected to upstream",
+      {{"upstream", *record_.name},
+       {"address", record_.endpoint.ToString()},
        {"tls", stream.protocol_version()},
        {"resumed", stream.resumed() ? "yes" : "no"}});
 }
@@ -260,49 +322,18 @@ void StreamUpstream::Close() {
   if (std::exchange(closed_, true)) return;
   if (connect_canceller_ != nullptr) connect_canceller_->Cancel();
   PlaceAll(std::exchange(waiting_, {}), Now());  // which fails them all
-  for (UpstreamConnection* connection : {current_, retired_}) {
-    if (connection != nullptr) connection->Close(ConnectionEnd::kClosedHere, "it is being closed");
-  }
+  ForEachConnection(
+      [](UpstreamConnection& connection) { connection.Close(ConnectionEnd::kClosedHere, "it is being closed"); });
 }
 
-UpstreamSnapshot StreamUpstream::Snapshot() const {
-  UpstreamSnapshot snapshot;
-  snapshot.name = *options_.name;
-  snapshot.endpoint = options_.endpoint;
+void StreamUpstream::AddToSnapshot(UpstreamSnapshot& snapshot) const {
   snapshot.in_flight = waiting_.size();
-  for (const UpstreamConnection* connection : {current_, retired_}) {
-    if (connection == nullptr || !connection->open()) continue;
+  ForEachConnection([&snapshot](const UpstreamConnection& connection) {
+    if (!connection.open()) return;
     ++snapshot.connections_open;
-    snapshot.in_flight += connection->in_flight();
-    snapshot.tls_version = connection->stream().protocol_version();
-  }
-  if (snapshot.connections_open != 0) {
-    snapshot.state = UpstreamState::kConnected;
-  } else if (back_off_.failures() != 0) {
-    snapshot.state = UpstreamState::kFailing;
-  } else if (connecting_since_) {
-    snapshot.state = UpstreamState::kConnecting;
-  }
-  snapshot.last_error = MessageOf(last_error_);
-  snapshot.queries = counters_.queries.value();
-  snapshot.retried = counters_.retried.value();
-  snapshot.responses = counters_.responses.value();
-  snapshot.nxdomain = counters_.nxdomain.value();
-  snapshot.servfail = counters_.servfail.value();
-  snapshot.failed = counters_.failed.value();
-  snapshot.timeouts = counters_.timeouts.value();
-  snapshot.malformed = counters_.malformed.value();
-  snapshot.mismatched = counters_.mismatched.value();
-  snapshot.late = counters_.late.value();
-  snapshot.connections = counters_.connections.value();
-  snapshot.connect_failures = counters_.connect_failures.value();
-  snapshot.connections_lost = counters_.connections_lost.value();
-  snapshot.handshakes_full = counters_.handshakes_full.value();
-  snapshot.handshakes_resumed = counters_.handshakes_resumed.value();
-  if (snapshot.responses != 0) {
-    snapshot.average_latency_microseconds = counters_.latency_microseconds.value() / snapshot.responses;
-  }
-  return snapshot;
+    snapshot.in_flight += connection.in_flight();
+    snapshot.tls_version = connection.stream().protocol_version();
+  });
 }
 
 }  // namespace dotward

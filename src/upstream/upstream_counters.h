@@ -10,6 +10,8 @@ namespace dotward {
 struct UpstreamCounters {
   Counter queries;               // put on a connection, once each however often they were sent
   Counter retried;               // sent once more because their connection was lost
+  Counter hedges;                // of the queries, those of which an earlier server was late
+  Counter hedges_won;            // of these, those that were answered here first
   Counter responses;             // accepted and parsed, with any RCODE
   Counter nxdomain;              // of these
   Counter servfail;              // of these
@@ -19,12 +21,14 @@ struct UpstreamCounters {
   Counter mismatched;            // frames that matched no query: another ID, another question, no response at all
   Counter late;                  // responses to queries that nobody waited for any more
   Counter latency_microseconds;  // summed over `responses`
+  Counter probes;                // questions of our own, to see whether a connection or the server is alive
 
   Counter connections;  // opened
   Counter connect_failures;
   Counter handshakes_full;
   Counter handshakes_resumed;
-  Counter connections_lost;  // ended by somebody else than us, with queries waiting
+  Counter connections_suspected;  // silent for too long; some of them were cleared again
+  Counter connections_lost;       // ended by somebody else than us, with queries waiting
 };
 
 }  // namespace dotward

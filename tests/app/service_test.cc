@@ -273,8 +273,10 @@ TEST_F(ServiceTest, E4_ClientOptionsNeverReachAnUpstreamNorItsOwnAClient) {
   EXPECT_TRUE(reply->edns->options.empty());
   const MessageRead sent = MustReadMessage(server.queries().at(0).message);
   ASSERT_TRUE(sent.edns);
-  ASSERT_EQ(sent.edns->options.size(), 1U);
-  EXPECT_EQ(sent.edns->options[0].code, edns_option::kPadding);
+  ASSERT_EQ(sent.edns->options.size(), 2U);
+  EXPECT_EQ(sent.edns->options[0].code, edns_option::kKeepalive);
+  EXPECT_TRUE(sent.edns->options[0].data.empty()) << "our own question, RFC 7828";
+  EXPECT_EQ(sent.edns->options[1].code, edns_option::kPadding);
   EXPECT_EQ(server.queries().at(0).message.size() % 128, 0U);
 }
 

@@ -13,14 +13,15 @@
 #include "upstream/random_ids.h"
 #include "upstream/route_table.h"
 #include "upstream/timeouts.h"
+#include "upstream_fixture.h"
 
 namespace dotward {
 namespace {
 
 using std::chrono::milliseconds;
 
-Octets PreparedOctets(const UpstreamQuery& query) {
-  const PreparedQuery prepared(query);
+Octets PreparedOctets(const UpstreamQuery& query, QueryTransport transport = QueryTransport::kTls) {
+  const PreparedQuery prepared(query, transport);
   return Octets(prepared.octets().begin(), prepared.octets().end());
 }
 
@@ -34,6 +35,25 @@ TEST(PreparedQueryTest, E7_IsPaddedTo128Octets) {
     EXPECT_EQ(octets.size() % 128, 0U) << name;
     EXPECT_NE(MustReadMessage(octets).FindOption(edns_option::kPadding), nullptr) << name;
   }
+}
+
+TEST(PreparedQueryTest, E7_IsNotPaddedWhereEverybodyCanReadIt) {
+  for (const QueryTransport transport : {QueryTransport::kTcp, QueryTransport::kUdp}) {
+    EXPECT_EQ(MustReadMessage(PreparedOctets(QueryFor("www.example."), transport)).FindOption(edns_option::kPadding),
+              nullptr);
+  }
+}
+
+// RFC 7828 §3.2.1: never over UDP.
+TEST(PreparedQueryTest, U8_AsksHowLongAnIdleStreamIsKept) {
+  const auto keepalive = [](QueryTransport transport) {
+    const MessageRead read = MustReadMessage(PreparedOctets(QueryFor("www.example."), transport));
+    const auto* option = read.FindOption(edns_option::kKeepalive);
+    return option == nullptr ? std::optional<size_t>() : option->data.size();
+  };
+  EXPECT_EQ(keepalive(QueryTransport::kTls), 0U);
+  EXPECT_EQ(keepalive(QueryTransport::kTcp), 0U);
+  EXPECT_EQ(keepalive(QueryTransport::kUdp), std::nullopt);
 }
 
 TEST(PreparedQueryTest, R5_CarriesDoAndCd) {
@@ -54,7 +74,7 @@ TEST(PreparedQueryTest, R5_CarriesDoAndCd) {
 }
 
 TEST(AttemptListTest, AnyMemberCanLeave) {
-  const PreparedQuery query{UpstreamQuery()};
+  const PreparedQuery query(UpstreamQuery(), QueryTransport::kTls);
   asio::io_context loop;
   Wakeup wakeup(loop.get_executor());
   for (size_t leaving = 0; leaving < 3; ++leaving) {
@@ -92,26 +112,43 @@ TEST(RandomIdsTest, R2_AreSpreadEvenly) {
   EXPECT_LT(neighbours, 64U);  // 4 expected
 }
 
-TEST(BackOffTest, DoublesUpToItsLimitWithJitter) {
+TEST(BackOffTest, DoublesUpToItsLimitsWithJitter) {
   const ManualClock clock;
   for (const uint16_t random : std::initializer_list<uint16_t>{0, 40'000, 65'535}) {
     BackOff back_off;
     Duration longest = Limits::kBackOffMin;
+    Duration longest_urgent = Limits::kBackOffMin;
     for (int failure = 0; failure < 50; ++failure) {
-      back_off.Failed(BackOff::Failure::kConnect, clock.Now(), random);
+      back_off.Failed(BackOff::Failure::kConnect, clock.Now(), clock.Now(), random);
       const Duration delay = back_off.retry_at() - clock.Now();
       EXPECT_GE(delay, longest / 2);
       EXPECT_LE(delay, longest);
+      const Duration urgent_delay = back_off.urgent_at() - clock.Now();
+      EXPECT_GE(urgent_delay, longest_urgent / 2);
+      EXPECT_LE(urgent_delay, longest_urgent);
       longest = std::min<Duration>(2 * longest, Limits::kBackOffMax);
+      longest_urgent = std::min<Duration>(2 * longest_urgent, Limits::kBackOffUrgentMax);
     }
   }
+}
+
+TEST(BackOffTest, CountsFromTheStartOfTheTry) {
+  ManualClock clock;
+  BackOff back_off;
+  const SteadyTime started = clock.Now();
+  clock.Advance(milliseconds(60));
+  back_off.Failed(BackOff::Failure::kConnect, started, clock.Now(), 65'535);
+  EXPECT_LE(back_off.urgent_at(), started + Limits::kBackOffMin);
+  clock.Advance(std::chrono::seconds(1));
+  back_off.Failed(BackOff::Failure::kConnect, started, clock.Now(), 65'535);
+  EXPECT_TRUE(back_off.MayTryUrgentlyAt(clock.Now())) << "a try that took longer than the interval was the wait";
 }
 
 TEST(BackOffTest, EndsExactlyAtItsTime) {
   ManualClock clock;
   BackOff back_off;
   EXPECT_TRUE(back_off.MayTryAt(clock.Now()));
-  back_off.Failed(BackOff::Failure::kConnect, clock.Now(), 0);
+  back_off.Failed(BackOff::Failure::kConnect, clock.Now(), clock.Now(), 0);
   EXPECT_FALSE(back_off.MayTryAt(back_off.retry_at() - std::chrono::nanoseconds(1)));
   EXPECT_TRUE(back_off.MayTryAt(back_off.retry_at()));
 }
@@ -119,16 +156,16 @@ TEST(BackOffTest, EndsExactlyAtItsTime) {
 TEST(BackOffTest, TheFirstLostConnectionIsReplacedAtOnceAndTheSecondIsNot) {
   const ManualClock clock;
   BackOff back_off;
-  back_off.Failed(BackOff::Failure::kConnection, clock.Now(), 0);
+  back_off.Failed(BackOff::Failure::kConnection, clock.Now(), clock.Now(), 0);
   EXPECT_TRUE(back_off.MayTryAt(clock.Now()));
-  back_off.Failed(BackOff::Failure::kConnection, clock.Now(), 0);
+  back_off.Failed(BackOff::Failure::kConnection, clock.Now(), clock.Now(), 0);
   EXPECT_FALSE(back_off.MayTryAt(clock.Now()));
 }
 
 TEST(BackOffTest, ASuccessForgetsAllFailures) {
   const ManualClock clock;
   BackOff back_off;
-  for (int i = 0; i < 10; ++i) back_off.Failed(BackOff::Failure::kConnect, clock.Now(), 65'535);
+  for (int i = 0; i < 10; ++i) back_off.Failed(BackOff::Failure::kConnect, clock.Now(), clock.Now(), 65'535);
   back_off.Succeeded();
   EXPECT_TRUE(back_off.MayTryAt(clock.Now()));
   EXPECT_EQ(back_off.failures(), 0U);
