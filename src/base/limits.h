@@ -136,6 +136,14 @@ struct Limits {
   // A server that closes sooner than this after an answer keeps no connections.
   static constexpr std::chrono::milliseconds kIdleLimitWorthWarming{400};
   static constexpr int kWarmQuestionsMax = 4;  // asked of a silent connection since the last query, to keep it
+  // An upstream's host name: how long its addresses are kept whatever their TTL says, how soon it is asked for again
+  // while there is no answer, and how often because the upstream fails.
+  static constexpr std::chrono::seconds kHostAnswerTime{5};
+  static constexpr std::chrono::seconds kHostTtlMin{30};
+  static constexpr std::chrono::hours kHostTtlMax{24};
+  static constexpr std::chrono::seconds kHostRetryMin{1};
+  static constexpr std::chrono::seconds kHostRetryMax{60};
+  static constexpr std::chrono::seconds kHostRefreshSpacing{5};
 
   // --- resolver ---
   static constexpr size_t kExchangesMax = 20'000;  // different questions under way in the process

@@ -39,6 +39,12 @@ class FakeUpstream final : public Upstream {
     held_ = false;
     for (const auto& gate : std::exchange(gates_, {})) gate->Set(true);
   }
+  // The one that has waited longest goes on, the others stay.
+  void ReleaseOne() {
+    const std::shared_ptr<Gate> gate = gates_.front();
+    gates_.erase(gates_.begin());
+    gate->Set(true);
+  }
   const std::vector<UpstreamQuery>& asked() const { return asked_; }
   const std::vector<Deadline>& deadlines() const { return deadlines_; }
   bool authenticated = true;
