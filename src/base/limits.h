@@ -115,7 +115,7 @@ struct Limits {
   static constexpr std::chrono::milliseconds kConnectDoubtful{250};
   // A connection that served for so long was a good one, whatever its end.
   static constexpr std::chrono::milliseconds kStableConnection{1000};
-  static constexpr std::chrono::seconds kTroubleHalfLife{60};      // of what a server's failures weigh in the choice
+  static constexpr std::chrono::seconds kTroubleHalfLife{60};  // of what a server's failures weigh in the choice
   // A second server is asked when the first is later than it usually is, but never sooner than this, and for no more
   // than one query in twenty; after a quiet time so many may follow each other.
   static constexpr std::chrono::milliseconds kHedgeDelayMin{10};
@@ -124,8 +124,8 @@ struct Limits {
   // A forwarding loop that was found is looked for again after this.
   static constexpr std::chrono::seconds kLoopRest{60};
   static constexpr std::chrono::seconds kLoopCheckTime{5};
-  static constexpr unsigned kLoopSuspicion = 3;             // queries in a row of one upstream that nobody answered
-  static constexpr std::chrono::seconds kLoopCheckInterval{10};  // between checks of one upstream
+  static constexpr unsigned kLoopSuspicion = 3;  // queries in a row of one upstream that nobody answered
+  static constexpr std::chrono::seconds kLoopCheckInterval{10};    // between checks of one upstream
   static constexpr std::chrono::seconds kUpstreamLogInterval{60};  // between lines that say the same of one server
 
   // A connection on which nothing happens is kept so long where the server says and shows nothing else.
@@ -136,6 +136,19 @@ struct Limits {
   // A server that closes sooner than this after an answer keeps no connections.
   static constexpr std::chrono::milliseconds kIdleLimitWorthWarming{400};
   static constexpr int kWarmQuestionsMax = 4;  // asked of a silent connection since the last query, to keep it
+  // Queries over UDP, each with a socket of its own, to one server; and those that wait for one.
+  static constexpr size_t kDatagramsInFlightMax = 2048;
+  static constexpr size_t kDatagramsWaitingMax = 16'384;
+  static constexpr size_t kDatagramOctetsMax = 4096;  // a longer answer is fetched over TCP
+  static constexpr unsigned kDatagramSendsMax = 3;    // of one query
+  static constexpr std::chrono::milliseconds kDatagramRetryMin{300};
+  static constexpr std::chrono::milliseconds kDatagramRetryMax{2000};
+  // Datagrams to one socket that answer another question: more is somebody guessing.
+  static constexpr size_t kDatagramMismatchesMax = 8;
+  // Sends in a row without an answer before the server is asked for `. NS`, and for how many intervals that waits.
+  static constexpr size_t kDatagramMissedMax = 3;
+  static constexpr int kDatagramProbePatience = 3;
+
   // An upstream's host name: how long its addresses are kept whatever their TTL says, how soon it is asked for again
   // while there is no answer, and how often because the upstream fails.
   static constexpr std::chrono::seconds kHostAnswerTime{5};
