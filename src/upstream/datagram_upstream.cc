@@ -186,6 +186,7 @@ absl::Status DatagramUpstream::Send(Flight& flight) {
   // What the kernel has no room for at the moment is as good as lost on the way: it is sent again.
   const bool full = octets < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS);
   if (octets < 0 && !full) return Unreachable();
+  flight.attempt->sends = static_cast<uint8_t>(flight.sends);
   flight.socket.emplace(loop_.get_executor(), descriptor.Release());
   return absl::OkStatus();
 }
@@ -236,6 +237,7 @@ void DatagramUpstream::AskOverTcp(Flight& flight, SteadyTime now) {
     return attempt.Complete(Error("a probe's answer is not read"));
   }
   attempt.HeldBy(nullptr);
+  attempt.sends = 0;  // there
   over_tcp_->Tend(now, Urgency::kNobodyElse);
   over_tcp_->Start(attempt, now);
 }
