@@ -52,6 +52,14 @@ struct Limits {
   static constexpr std::chrono::seconds kTcpKeepaliveIdle{15};
   static constexpr std::chrono::seconds kTcpKeepaliveInterval{5};
   static constexpr int kTcpKeepaliveProbes = 2;
+  // Links, addresses and routes that are remembered, each: a laptop has ten, a router between providers a million.
+  static constexpr size_t kNetlinkKnownMax = 4096;
+  static constexpr size_t kNetlinkWaysMax = 64;                       // next hops of one route
+  static constexpr size_t kNetlinkDatagramOctets = size_t{64} << 10;  // the kernel's are 32 KiB at most
+  static constexpr size_t kNetlinkReadsPerTurn = 32;  // notices read in a row before the loop's other work
+  // After a change of the network has been told, what follows within is told as one.
+  static constexpr std::chrono::milliseconds kNetworkChangeQuiet{250};
+  static constexpr std::chrono::seconds kSuspendMin{1};  // a shorter sleep harms no connection
 
   // --- server ---
   static constexpr size_t kUdpBatch = 64;             // datagrams one system call reads or writes
