@@ -11,12 +11,14 @@
 #include <asio/post.hpp>
 #include <future>
 #include <new>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "app/exit_code.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "net/network_monitor.h"
 #include "resolver/query_coalescer.h"
 #include "resolver/resolver.h"
 #include "server/server_worker.h"
@@ -111,7 +113,10 @@ class Service::ForwardingThread {
   }
 
   void Start() {
-    asio::post(loop_, [this] { forwarder_->Start(); });
+    asio::post(loop_, [this] {
+      network_.emplace(loop_, [this](const NetworkChange& change) { NetworkChanged(change); });
+      forwarder_->Start();
+    });
     thread_ = StartThread(loop_, "forwarding");
   }
 
@@ -131,7 +136,14 @@ class Service::ForwardingThread {
   }
 
  private:
+  void NetworkChanged(const NetworkChange& change) {
+    Log(LogLevel::kInfo, "the network has changed, so every upstream connection is tried",
+        {{"change", change.ToString()}});
+    forwarder_->NetworkChanged();
+  }
+
   Task<> WindDown() {
+    network_.reset();
     forwarder_->Close();
     co_await coalescer_->Join();
     co_await forwarder_->Join();
@@ -142,6 +154,7 @@ class Service::ForwardingThread {
   WorkGuard work_{loop_.get_executor()};
   std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<QueryCoalescer> coalescer_;
+  std::optional<NetworkMonitor> network_;
   TaskGroup stopping_{loop_};
   std::thread thread_;
 };

@@ -1,15 +1,17 @@
 #include "upstream/forwarder.h"
 
 #include <algorithm>
-#include <map>
+#include <iterator>
 #include <optional>
 #include <utility>
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/spki_pin.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "dns/name.h"
+#include "upstream/datagram_upstream.h"
 #include "upstream/race.h"
 #include "upstream/stream_upstream.h"
 
@@ -26,54 +28,114 @@ uint64_t RandomSeed(RandomIds& random) {
 
 }  // namespace
 
-Forwarder::Forwarder(asio::io_context& loop) : loop_(loop), timeouts_(loop), tasks_(loop) {}
+// Runs a race over what the forwarder has for the service at that moment.
+class Forwarder::Source final : public Upstream {
+ public:
+  Source(Forwarder& forwarder, const Service& service) : forwarder_(forwarder), service_(service) {}
+
+  Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) override {
+    return forwarder_.RunRace(forwarder_.MakeSourceRoute(service_), query, deadline);
+  }
+
+ private:
+  Forwarder& forwarder_;
+  const Service& service_;
+};
+
+Forwarder::Forwarder(asio::io_context& loop, const Config& config)
+    : loop_(loop), timeouts_(loop), retire_time_(config.query.deadline), tasks_(loop) {}
 
 Forwarder::~Forwarder() = default;
 
 // --- what there is ---
 
 absl::StatusOr<std::unique_ptr<Forwarder>> Forwarder::Create(asio::io_context& loop, const Config& config) {
-  std::unique_ptr<Forwarder> forwarder(new Forwarder(loop));
-  for (const UpstreamConfig& upstream : config.upstreams) RETURN_IF_ERROR(forwarder->AddService(upstream));
+  std::unique_ptr<Forwarder> forwarder(new Forwarder(loop, config));
+  for (const UpstreamConfig& upstream : config.upstreams) {
+    ASSIGN_OR_RETURN(Service service, forwarder->MakeService(upstream));
+    forwarder->services_.push_back(std::make_unique<Service>(std::move(service)));
+  }
+  for (const BootstrapConfig& resolver : config.bootstrap) {
+    UpstreamConfig upstream;
+    upstream.name = StrCat("bootstrap ", resolver.endpoint.ToString());
+    upstream.addresses = {resolver.endpoint.address};
+    upstream.port = resolver.endpoint.port;
+    upstream.protocol = resolver.protocol;
+    upstream.auth_name = resolver.auth_name;
+    ASSIGN_OR_RETURN(Service service, forwarder->MakeService(upstream));
+    forwarder->bootstrap_.push_back(std::make_unique<Service>(std::move(service)));
+  }
+  for (const std::unique_ptr<Service>& service : forwarder->services_) {
+    RETURN_IF_ERROR(forwarder->AddHosts(*service));
+  }
   for (const ForwardConfig& zone : config.forward) RETURN_IF_ERROR(forwarder->AddZone(zone));
   forwarder->MakeRoutes();
   return forwarder;
 }
 
-absl::Status Forwarder::AddService(const UpstreamConfig& config) {
+absl::StatusOr<Forwarder::Service> Forwarder::MakeService(const UpstreamConfig& config) const {
   Service service;
   service.config = config;
   service.name = std::make_shared<const std::string>(config.name);
   if (config.protocol == UpstreamProtocol::kTls) {
-    // Services with the same demands share what they check against.
-    for (const Service& other : services_) {
-      if (other.credentials != nullptr && other.config.ca_file == config.ca_file) {
-        service.credentials = other.credentials;
-      }
-    }
-    if (service.credentials == nullptr) {
-      auto created = TlsClientCredentials::Create(config.ca_file);
-      if (!created.ok()) {
-        return absl::Status(created.status().code(),
-                            StrCat("upstream ", config.name, ": ", MessageOf(created.status())));
-      }
-      service.credentials = *std::move(created);
-    }
+    ASSIGN_OR_RETURN(service.credentials, CredentialsFor(config));
   }
-  for (const IpAddress& address : config.addresses) service.servers.push_back(MakeServer(service, address));
-  services_.push_back(std::move(service));
-  return absl::OkStatus();
+  return service;
+}
+
+absl::StatusOr<std::shared_ptr<const TlsClientCredentials>> Forwarder::CredentialsFor(
+    const UpstreamConfig& config) const {
+  // Services with the same demands share what they check against.
+  std::shared_ptr<const TlsClientCredentials> shared;
+  ForEachService([&](const Service& other) {
+    const bool same = other.credentials != nullptr && other.config.ca_file == config.ca_file &&
+                      other.config.pins == config.pins && other.config.pin_only == config.pin_only;
+    if (same) shared = other.credentials;
+  });
+  if (shared != nullptr) return shared;
+  TlsClientCredentials::Options options;
+  options.ca_file = config.ca_file;
+  options.pin_only = config.pin_only;
+  for (const std::string& text : config.pins) {
+    ASSIGN_OR_RETURN(const SpkiPin pin, ParseSpkiPin(text));
+    options.pins.push_back(pin);
+  }
+  auto created = TlsClientCredentials::Create(std::move(options));
+  if (created.ok()) return created;
+  return absl::Status(created.status().code(), StrCat("upstream ", config.name, ": ", MessageOf(created.status())));
 }
 
 std::shared_ptr<UpstreamServer> Forwarder::MakeServer(const Service& service, const IpAddress& address) {
-  return std::make_shared<StreamUpstream>(
-      loop_, timeouts_,
-      StreamUpstream::Options{
-          .name = service.name,
-          .endpoint = {address, service.config.port},
-          .transport = service.config.protocol == UpstreamProtocol::kTls ? QueryTransport::kTls : QueryTransport::kTcp,
-          .auth_name = service.config.auth_name,
-          .credentials = service.credentials});
+  StreamUpstream::Options options;
+  options.name = service.name;
+  options.endpoint = {address, service.config.port};
+  options.transport = service.config.protocol == UpstreamProtocol::kTls ? QueryTransport::kTls : QueryTransport::kTcp;
+  options.auth_name = service.config.auth_name;
+  options.credentials = service.credentials;
+  auto stream = std::make_unique<StreamUpstream>(loop_, timeouts_, std::move(options));
+  if (service.config.protocol != UpstreamProtocol::kUdp) return stream;
+  return std::make_shared<DatagramUpstream>(
+      loop_, timeouts_, DatagramUpstream::Options{.name = service.name, .endpoint = {address, service.config.port}},
+      std::move(stream));
+}
+
+absl::Status Forwarder::AddHosts(Service& service) {
+  service.source = std::make_unique<Source>(*this, service);
+  for (const std::string& host_name : service.config.host_names) {
+    Host& host = service.hosts.emplace_back();
+    const auto update = [this, &service, &host](const std::vector<IpAddress>& addresses) {
+      host.addresses = addresses;
+      UpdateServers(service);
+    };
+    // Only a resolver of this very machine may lead to this machine.
+    bool local = !bootstrap_.empty();
+    for (const auto& resolver : bootstrap_) local &= resolver->config.addresses.front().IsLoopback();
+    HostResolver::Options options;
+    options.host_name = host_name;
+    options.loopback = local ? LoopbackAnswers::kAccept : LoopbackAnswers::kRefuse;
+    ASSIGN_OR_RETURN(host.resolver, HostResolver::Create(loop_, *service.source, std::move(options), update));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Forwarder::AddZone(const ForwardConfig& config) {
@@ -85,7 +147,7 @@ absl::Status Forwarder::AddZone(const ForwardConfig& config) {
   zone.config = config;
   for (const std::string& name : config.upstreams) {
     const auto service = std::find_if(services_.begin(), services_.end(),
-                                      [&name](const Service& candidate) { return *candidate.name == name; });
+                                      [&name](const auto& candidate) { return *candidate->name == name; });
     if (service == services_.end()) {
       return absl::InvalidArgumentError(StrCat("forward: zone ", config.zone, ": no upstream is called ", name));
     }
@@ -97,22 +159,81 @@ absl::Status Forwarder::AddZone(const ForwardConfig& config) {
 }
 
 void Forwarder::MakeRoutes() {
-  for (Service& service : services_) {
-    const auto state = std::make_shared<RouteState>(RandomSeed(random_));
-    const auto route = std::make_shared<Route>(UpstreamPolicy::kLatency, false, state);
-    route->AddUpstream(*service.name, service.servers);
-    service.alone = route;
-  }
+  ForEachService([this](Service& service) {
+    if (service.hosts.empty() && service.servers.empty()) {
+      for (const IpAddress& address : service.config.addresses) service.servers.push_back(MakeServer(service, address));
+    }
+    service.alone = MakeAlone(service);
+  });
   for (Zone& zone : zones_) {
     const auto route = std::make_shared<Route>(zone.config.policy, zone.config.hedge, zone.state);
-    for (const size_t service : zone.services) route->AddUpstream(*services_[service].name, services_[service].servers);
+    for (const size_t service : zone.services) {
+      route->AddUpstream(*services_[service]->name, services_[service]->servers);
+    }
     zone.route = route;
   }
 }
 
+std::shared_ptr<const Route> Forwarder::MakeAlone(const Service& service) {
+  const auto state = std::make_shared<RouteState>(RandomSeed(random_));
+  const auto route = std::make_shared<Route>(UpstreamPolicy::kLatency, false, state);
+  route->AddUpstream(*service.name, service.servers);
+  return route;
+}
+
+// The bootstrap list, or else all the other upstreams.
+std::shared_ptr<const Route> Forwarder::MakeSourceRoute(const Service& service) {
+  const auto state = std::make_shared<RouteState>(RandomSeed(random_));
+  const auto route = std::make_shared<Route>(UpstreamPolicy::kLatency, false, state);
+  for (const auto& other : bootstrap_.empty() ? services_ : bootstrap_) {
+    if (other.get() != &service) route->AddUpstream(*other->name, other->servers);
+  }
+  return route;
+}
+
+// --- upstreams by host name ---
+
+void Forwarder::UpdateServers(Service& service) {
+  if (closed_) return;
+  std::vector<IpAddress> wanted = service.config.addresses;
+  for (const Host& host : service.hosts) {
+    for (const IpAddress& address : host.addresses) {
+      const bool known = std::find(wanted.begin(), wanted.end(), address) != wanted.end();
+      if (!known && wanted.size() < Limits::kConfigAddressesMax) wanted.push_back(address);
+    }
+  }
+  std::vector<std::shared_ptr<UpstreamServer>> servers;
+  for (const IpAddress& address : wanted) {
+    const auto kept = std::find_if(service.servers.begin(), service.servers.end(), [&address](const auto& server) {
+      return server != nullptr && server->record().endpoint.address == address;
+    });
+    servers.push_back(kept != service.servers.end() ? std::exchange(*kept, nullptr) : MakeServer(service, address));
+  }
+  service.servers.swap(servers);
+  MakeRoutes();
+  for (std::shared_ptr<UpstreamServer>& gone : servers) {
+    if (gone != nullptr) tasks_.Spawn(Retire(std::move(gone)));
+  }
+}
+
+// No new query comes to it; when the youngest that it may have is over, it is closed.
+Task<> Forwarder::Retire(std::shared_ptr<UpstreamServer> server) {
+  retiring_.emplace_back(server, loop_.get_executor());
+  const auto self = std::prev(retiring_.end());
+  Timeout timeout(timeouts_, self->closing);
+  timeout.Set(Now() + retire_time_);
+  if (!closed_) co_await self->closing.Wait();
+  server->Close();
+  co_await server->Join();
+  retiring_.erase(self);
+}
+
 void Forwarder::Start() {
   const SteadyTime now = Now();
-  for (size_t service = 0; service < services_.size(); ++service) StartLoopCheck(service, now);
+  for (size_t service = 0; service < services_.size(); ++service) {
+    StartLoopCheck(service, now);
+    for (const Host& host : services_[service]->hosts) host.resolver->Start();
+  }
 }
 
 // --- queries ---
@@ -131,41 +252,63 @@ Task<absl::StatusOr<UpstreamResponse>> Forwarder::Exchange(const UpstreamQuery& 
     if (*looping < services_.size()) co_return LoopFound(*looping, Now());
   }
   const Zone* const zone = ZoneOf(query);
-  if (zone == nullptr || zone->route->size() == 0) {
-    co_return absl::UnavailableError("no upstream is known for this name");
-  }
+  if (zone == nullptr) co_return absl::UnavailableError("no upstream is configured for this name");
+  if (zone->route->size() == 0) co_return NobodyToAsk(*zone);
   const std::shared_ptr<const Route> route = zone->route;
   Race race(loop_, timeouts_, route, query, deadline, Now());
   while (!race.Advance(Now())) co_await race.Sleep();
-  Watch(race, Now());
+  Watch(race, *zone, Now());
   co_return race.Result();
 }
 
-void Forwarder::Watch(const Race& race, SteadyTime now) {
-  const auto service_of = [this](const UpstreamServer& server) {
-    return std::find_if(services_.begin(), services_.end(),
-                        [&server](const Service& service) { return service.name == server.record().name; });
-  };
+// Who has no address yet has a host name that could not be resolved.
+absl::Status Forwarder::NobodyToAsk(const Zone& zone) const {
+  std::string why;
+  for (const size_t service : zone.services) {
+    for (const Host& host : services_[service]->hosts) {
+      StrAppend(&why, why.empty() ? "" : "; ", *services_[service]->name, ": no address is known for ",
+                host.resolver->host_name());
+      if (!host.resolver->last_error().ok()) StrAppend(&why, " (", MessageOf(host.resolver->last_error()), ")");
+    }
+  }
+  return absl::UnavailableError(why);
+}
+
+Task<absl::StatusOr<UpstreamResponse>> Forwarder::RunRace(std::shared_ptr<const Route> route,
+                                                          const UpstreamQuery& query, Deadline deadline) {
+  Race race(loop_, timeouts_, std::move(route), query, deadline, Now(), Race::Purpose::kOwn);
+  while (!race.Advance(Now())) co_await race.Sleep();
+  co_return race.Result();
+}
+
+void Forwarder::Watch(const Race& race, const Zone& zone, SteadyTime now) {
   if (race.end() == Race::End::kAnswered) {
     // Nothing to do on the path of nearly every query.
     if (!any_silent_) return;
     any_silent_ = false;
-    for (Service& service : services_) service.silent_in_a_row = 0;
+    for (const auto& service : services_) service->silent_in_a_row = 0;
     return;
   }
-  race.ForEachSilent([&](const UpstreamServer& server) {
-    const auto service = service_of(server);
-    if (service == services_.end()) return;
-    any_silent_ = true;
-    if (++service->silent_in_a_row < Limits::kLoopSuspicion) return;
-    StartLoopCheck(static_cast<size_t>(service - services_.begin()), now);
-  });
+  for (const size_t index : zone.services) {
+    Service& service = *services_[index];
+    bool silent = false;
+    race.ForEachSilent([&](const UpstreamServer& server) { silent |= server.record().name == service.name; });
+    if (silent) {
+      any_silent_ = true;
+      if (++service.silent_in_a_row >= Limits::kLoopSuspicion) StartLoopCheck(index, now);
+    }
+    // Perhaps it has moved.
+    const bool lost = std::all_of(service.servers.begin(), service.servers.end(),
+                                  [](const auto& server) { return server->failing(); });
+    if (!lost) continue;
+    for (const Host& host : service.hosts) host.resolver->Refresh();
+  }
 }
 
 // --- loops ---
 
 void Forwarder::StartLoopCheck(size_t service, SteadyTime now) {
-  Service& checked = services_[service];
+  Service& checked = *services_[service];
   if (closed_ || checked.alone->size() == 0) return;
   if (now < checked.loop_checked_at + Limits::kLoopCheckInterval) return;
   checked.loop_checked_at = now;
@@ -177,7 +320,7 @@ Task<> Forwarder::CheckForLoop(size_t service) {
   UpstreamQuery query;
   query.name = loop_check_.NameFor(service);
   query.type = rr_type::kTxt;
-  const std::shared_ptr<const Route> route = services_[service].alone;
+  const std::shared_ptr<const Route> route = services_[service]->alone;
   const SteadyTime now = Now();
   const Deadline deadline = Deadline::After(now, Limits::kLoopCheckTime);
   Race race(loop_, timeouts_, route, query, deadline, now, Race::Purpose::kOwn);
@@ -185,7 +328,7 @@ Task<> Forwarder::CheckForLoop(size_t service) {
 }
 
 absl::Status Forwarder::LoopFound(size_t service, SteadyTime now) {
-  const Service& looping = services_[service];
+  const Service& looping = *services_[service];
   const absl::Status why = absl::FailedPreconditionError(StrCat(
       "forwarding loop: upstream ", *looping.name,
       " sends what it is asked back to this server; correct the address of the upstream, or what it forwards to"));
@@ -202,30 +345,36 @@ absl::Status Forwarder::LoopFound(size_t service, SteadyTime now) {
 
 void Forwarder::NetworkChanged() {
   const SteadyTime now = Now();
-  for (const Service& service : services_) {
+  ForEachService([now](const Service& service) {
     for (const auto& server : service.servers) server->NetworkChanged(now);
-  }
+    for (const Host& host : service.hosts) host.resolver->NetworkChanged();
+  });
 }
 
 std::vector<UpstreamSnapshot> Forwarder::Snapshots() const {
   std::vector<UpstreamSnapshot> snapshots;
-  for (const Service& service : services_) {
-    for (const auto& server : service.servers) snapshots.push_back(server->Snapshot());
+  for (const auto& service : services_) {
+    for (const auto& server : service->servers) snapshots.push_back(server->Snapshot());
   }
   return snapshots;
 }
 
 void Forwarder::Close() {
   closed_ = true;
-  for (const Service& service : services_) {
+  ForEachService([](const Service& service) {
     for (const auto& server : service.servers) server->Close();
-  }
+    for (const Host& host : service.hosts) host.resolver->Close();
+  });
+  for (Retiring& retiring : retiring_) retiring.closing.Notify();
   timeouts_.Close();
 }
 
 Task<> Forwarder::Join() {
-  for (const Service& service : services_) {
-    for (const auto& server : service.servers) co_await server->Join();
+  std::vector<const Service*> all;
+  ForEachService([&all](const Service& service) { all.push_back(&service); });
+  for (const Service* service : all) {
+    for (const Host& host : service->hosts) co_await host.resolver->Join();
+    for (const auto& server : service->servers) co_await server->Join();
   }
   co_await tasks_.Join();
   co_await timeouts_.Join();

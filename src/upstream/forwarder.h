@@ -5,14 +5,17 @@
 
 #include <asio/io_context.hpp>
 #include <cstddef>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/await.h"
 #include "dotward/config.h"
 #include "dotward/task.h"
 #include "dotward/upstream.h"
 #include "net/tls_credentials.h"
+#include "upstream/host_resolver.h"
 #include "upstream/loop_check.h"
 #include "upstream/random_ids.h"
 #include "upstream/route.h"
@@ -50,7 +53,14 @@ class Forwarder final : public Upstream {
   Task<> Join();
 
  private:
-  // One upstream of the configuration, and what is seen of it as a whole.
+  // Asks the servers of one route, whatever they are at the time: where host names are looked up.
+  class Source;
+  // The addresses that one host name has.
+  struct Host {
+    std::unique_ptr<HostResolver> resolver;
+    std::vector<IpAddress> addresses;
+  };
+  // One upstream of the configuration, or a resolver of its bootstrap list, and what is seen of it as a whole.
   struct Service {
     UpstreamConfig config;
     std::shared_ptr<const std::string> name;
@@ -59,6 +69,9 @@ class Forwarder final : public Upstream {
     std::shared_ptr<const Route> alone;  // a route with nothing else
     unsigned silent_in_a_row = 0;        // queries that it did not answer in time
     SteadyTime loop_checked_at = SteadyTime::min();
+    // Of those that are given by host name.
+    std::unique_ptr<Source> source;
+    std::list<Host> hosts;
   };
   struct Zone {
     ForwardConfig config;
@@ -66,18 +79,42 @@ class Forwarder final : public Upstream {
     std::shared_ptr<RouteState> state;
     std::shared_ptr<const Route> route;
   };
+  // A server that is in no route any more, with the queries that it still has.
+  struct Retiring {
+    Retiring(std::shared_ptr<UpstreamServer> server_in, Executor executor)
+        : server(std::move(server_in)), closing(executor) {}
+    std::shared_ptr<UpstreamServer> server;
+    Wakeup closing;
+  };
 
-  explicit Forwarder(asio::io_context& loop);
+  Forwarder(asio::io_context& loop, const Config& config);
 
-  absl::Status AddService(const UpstreamConfig& config);
+  absl::StatusOr<Service> MakeService(const UpstreamConfig& config) const;
+  absl::StatusOr<std::shared_ptr<const TlsClientCredentials>> CredentialsFor(const UpstreamConfig& config) const;
   absl::Status AddZone(const ForwardConfig& config);
+  absl::Status AddHosts(Service& service);
   std::shared_ptr<UpstreamServer> MakeServer(const Service& service, const IpAddress& address);
   // After a change of the servers.
   void MakeRoutes();
+  std::shared_ptr<const Route> MakeAlone(const Service& service);
+  std::shared_ptr<const Route> MakeSourceRoute(const Service& service);
 
+  // The addresses of a host name have changed: makes the servers that are new, and retires those that are gone.
+  void UpdateServers(Service& service);
+  Task<> Retire(std::shared_ptr<UpstreamServer> server);
+  // Calls `visit` for every service there is, bootstrap resolvers included.
+  template <typename Visitor>
+  void ForEachService(Visitor visit) const {
+    for (const std::unique_ptr<Service>& service : services_) visit(*service);
+    for (const std::unique_ptr<Service>& service : bootstrap_) visit(*service);
+  }
+
+  Task<absl::StatusOr<UpstreamResponse>> RunRace(std::shared_ptr<const Route> route, const UpstreamQuery& query,
+                                                 Deadline deadline);
   const Zone* ZoneOf(const UpstreamQuery& query) const;
+  absl::Status NobodyToAsk(const Zone& zone) const;
   // What the end of a race says about the services that took part.
-  void Watch(const Race& race, SteadyTime now);
+  void Watch(const Race& race, const Zone& zone, SteadyTime now);
   void StartLoopCheck(size_t service, SteadyTime now);
   Task<> CheckForLoop(size_t service);
   absl::Status LoopFound(size_t service, SteadyTime now);
@@ -86,7 +123,10 @@ class Forwarder final : public Upstream {
   Timeouts timeouts_;
   RandomIds random_;
   LoopCheck loop_check_;
-  std::vector<Service> services_;
+  const Duration retire_time_;  // no query is older
+  std::vector<std::unique_ptr<Service>> services_;
+  std::vector<std::unique_ptr<Service>> bootstrap_;
+  std::list<Retiring> retiring_;
   std::vector<Zone> zones_;
   RouteTable table_;
   bool any_silent_ = false;  // some service has silent_in_a_row

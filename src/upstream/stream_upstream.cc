@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "net/plain_stream.h"
-#include "net/socket_address.h"
+#include "net/local_route.h"
 #include "net/tls_stream.h"
 
 namespace dotward {
@@ -292,7 +292,7 @@ void StreamUpstream::JudgeEnd(const UpstreamConnection& connection, Waiting wait
 void StreamUpstream::NetworkChanged(SteadyTime now) {
   if (closed_) return;
   back_off_.Succeeded();
-  const std::optional<IpAddress> address = std::nullopt;
+  const std::optional<IpAddress> address = LocalAddressTowards(options_.endpoint);
   ForEachConnection([&](UpstreamConnection& connection) { connection.NetworkChanged(now, address); });
   if (connect_canceller_ != nullptr) {
     connect_again_ = !waiting_.empty();

@@ -88,6 +88,7 @@ class UpstreamServer : public Upstream {
   // For who asks several servers and counts why.
   UpstreamCounters& counters() { return record_.counters; }
   const absl::Status& last_error() const { return last_error_; }
+  bool failing() const { return state_ == UpstreamState::kFailing; }
   // How good it is among those that serve: its smoothed latency, multiplied by its recent failures; zero where nothing
   // is known yet.
   Duration Score(SteadyTime now) const;
