@@ -106,9 +106,11 @@ struct Limits {
   static constexpr std::chrono::seconds kFailureRecent{5};
   // Every so many tries of a server that does not answer at all, one is as patient as the first: it may be far away.
   static constexpr unsigned kPatientConnectEvery = 4;
-  // While a server is failing, queries wait for a new connection to it no longer than this and twice what the last one
-  // took.
-  static constexpr std::chrono::milliseconds kFailingConnectPatience{150};
+  // After so many failures in a row queries fail at once; the first may have been a restart.
+  static constexpr unsigned kFailuresToRest = 2;
+  // While nobody serves, the servers that failed are all tried at once: a query joins those who wait for them one by one,
+  // and so soon after each other that it costs no time.
+  static constexpr std::chrono::milliseconds kFailingPatience{10};
   static constexpr size_t kConnectionsPerServerMax = 4;  // one that is in use; others end or wait for last answers
   // How long one server is waited for before the next is asked as well: a fair share of the deadline within these.
   static constexpr std::chrono::milliseconds kAttemptPatienceMin{200};
@@ -135,6 +137,7 @@ struct Limits {
   static constexpr unsigned kLoopSuspicion = 3;  // queries in a row of one upstream that nobody answered
   static constexpr std::chrono::seconds kLoopCheckInterval{10};    // between checks of one upstream
   static constexpr std::chrono::seconds kUpstreamLogInterval{60};  // between lines that say the same of one server
+  static constexpr size_t kUpstreamLogKinds = 4;                   // different lines of one server in that time
 
   // A connection on which nothing happens is kept so long where the server says and shows nothing else.
   static constexpr std::chrono::seconds kIdleConnectionMax{120};

@@ -174,7 +174,9 @@ void Race::WaitFor(const UpstreamServer& server, Role role, SteadyTime now) {
   // Until this one answers or fails, others get no more than their share of the time that is left.
   Duration share =
       std::clamp<Duration>(deadline_.RemainingAt(now) / left, Limits::kAttemptPatienceMin, Limits::kAttemptPatienceMax);
-  if (!server.Connected()) share = std::min<Duration>(share, Limits::kConnectDoubtful);
+  if (!server.Connected()) {
+    share = std::min<Duration>(share, server.failing() ? Limits::kFailingPatience : Limits::kConnectDoubtful);
+  }
   WaitUntil(deadline_.Within(now, share).at());
 }
 

@@ -6,8 +6,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/strings.h"
-#include "net/plain_stream.h"
 #include "net/local_route.h"
+#include "net/plain_stream.h"
 #include "net/tls_stream.h"
 
 namespace dotward {
@@ -73,9 +73,8 @@ void StreamUpstream::PlaceAll(AttemptList attempts, SteadyTime now) {
 void StreamUpstream::Release(Attempt& attempt) { waiting_.Remove(attempt); }
 
 bool StreamUpstream::FailsAtOnce(SteadyTime now) const {
-  if (!connecting_since_ || back_off_.failures() < 2) return false;
-  if (now - back_off_.failed_at() > Limits::kFailureRecent) return false;
-  return now - *connecting_since_ > Limits::kFailingConnectPatience + 2 * record_.connect_time;
+  return current_ == nullptr && back_off_.failures() >= Limits::kFailuresToRest &&
+         now - back_off_.failed_at() <= Limits::kFailureRecent;
 }
 
 UpstreamServer::Readiness StreamUpstream::Tend(SteadyTime now, Urgency urgency) {
@@ -96,7 +95,7 @@ UpstreamServer::Readiness StreamUpstream::Tend(SteadyTime now, Urgency urgency) 
   const bool may_try = urgency == Urgency::kNobodyElse ? back_off_.MayTryUrgentlyAt(now) : back_off_.MayTryAt(now);
   if (!may_try) return Readiness::kResting;
   StartConnecting(now);
-  return connecting_since_ ? Readiness::kDoubtful : Readiness::kResting;
+  return connecting_since_ && !FailsAtOnce(now) ? Readiness::kDoubtful : Readiness::kResting;
 }
 
 // --- connections ---

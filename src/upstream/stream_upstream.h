@@ -69,7 +69,7 @@ class StreamUpstream final : public UpstreamServer, private AttemptHolder, priva
   // Finds a place for an attempt that nobody holds: on the connection, or waiting for one; or fails it.
   void Place(Attempt& attempt, SteadyTime now);
   void PlaceAll(AttemptList attempts, SteadyTime now);
-  // A try is under way and will not be waited for: the server has been failing, and shows no sign of return.
+  // It has failed more than once in a row, and only now: no query waits for the next try.
   bool FailsAtOnce(SteadyTime now) const;
 
   void StartConnecting(SteadyTime now);

@@ -105,18 +105,27 @@ void UpstreamServer::ReportTrouble(std::string_view event, absl::Status error, S
   last_error_ = std::move(error);
   record_.AddTrouble(now);
   const std::string_view text = MessageOf(last_error_);
-  const bool known = text == reported_text_;
-  const auto quiet = known ? Duration(Limits::kUpstreamLogInterval) : Duration(std::chrono::seconds(1));
-  if (!reported_text_.empty() && now - reported_at_ < quiet) return;
-  reported_text_ = text;
-  reported_at_ = now;
+  if (!IsNewsOfTrouble(text, now)) return;
   Log(LogLevel::kWarning, event,
       {{"upstream", *record_.name}, {"address", record_.endpoint.ToString()}, {"error", text}});
 }
 
+// Trouble often shows in two or three ways in turn: each of them is said once in a while.
+bool UpstreamServer::IsNewsOfTrouble(std::string_view text, SteadyTime now) {
+  std::erase_if(reported_, [now](const Reported& report) { return now - report.at >= Limits::kUpstreamLogInterval; });
+  std::string gist(text);
+  std::erase_if(gist, [](char c) { return c >= '0' && c <= '9'; });  // durations and ports of one and the same event
+  for (const Reported& report : reported_) {
+    if (report.gist == gist) return false;
+  }
+  if (reported_.size() >= Limits::kUpstreamLogKinds) return false;
+  reported_.push_back({std::move(gist), now});
+  return true;
+}
+
 bool UpstreamServer::TakeNews() {
-  const bool news = !std::exchange(ever_reported_well_, true) || !reported_text_.empty();
-  reported_text_.clear();
+  const bool news = !std::exchange(ever_reported_well_, true) || !reported_.empty();
+  reported_.clear();
   return news;
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ip_address.h"
 #include "dotward/task.h"
@@ -126,8 +127,12 @@ class UpstreamServer : public Upstream {
   SteadyTime state_since_;
   absl::Status last_error_;
   SteadyTime banished_until_ = SteadyTime::min();
-  std::string reported_text_;  // what the log was told last; empty where all is well
-  SteadyTime reported_at_{};
+  struct Reported {
+    std::string gist;
+    SteadyTime at;
+  };
+  bool IsNewsOfTrouble(std::string_view text, SteadyTime now);
+  std::vector<Reported> reported_;  // what the log was told lately; empty where all is well
   bool ever_reported_well_ = false;
 };
 
