@@ -1,5 +1,5 @@
-# The date that src/base/build_date.cc gives, in seconds since 1970. Builds of one commit are alike, so it is that of the
-# commit and not of the moment; https://reproducible-builds.org/specs/source-date-epoch/ takes precedence.
+# The date that src/base/build_date.cc gives, in seconds since 1970. Builds of one commit are alike, so it is the
+# commit's and not of the moment; https://reproducible-builds.org/specs/source-date-epoch/ takes precedence.
 if("$ENV{SOURCE_DATE_EPOCH}" MATCHES "^[0-9]+$")
   set(BUILD_DATE "$ENV{SOURCE_DATE_EPOCH}")
 else()

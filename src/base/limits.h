@@ -108,8 +108,8 @@ struct Limits {
   static constexpr unsigned kPatientConnectEvery = 4;
   // After so many failures in a row queries fail at once; the first may have been a restart.
   static constexpr unsigned kFailuresToRest = 2;
-  // While nobody serves, the servers that failed are all tried at once: a query joins those who wait for them one by one,
-  // and so soon after each other that it costs no time.
+  // While nobody serves, the servers that failed are tried all together: a query joins the queue of one after another,
+  // so soon that it costs no time.
   static constexpr std::chrono::milliseconds kFailingPatience{10};
   static constexpr size_t kConnectionsPerServerMax = 4;  // one that is in use; others end or wait for last answers
   // How long one server is waited for before the next is asked as well: a fair share of the deadline within these.
