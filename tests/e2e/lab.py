@@ -364,7 +364,7 @@ class Lab:
         try:
             self._make_certificates()
             self._make_zones()
-            self._start_nsd()
+            self.start_nsd()
             if resolver:
                 self.start_unbound()
         except BaseException:
@@ -428,7 +428,7 @@ class Lab:
         if bogus.read_text() == text:
             raise AssertionError("the bogus zone is sound")
 
-    def _start_nsd(self):
+    def start_nsd(self):
         zones = "".join(
             f'zone:\n  name: "{zone}"\n  zonefile: "{self.path((zone.rstrip(".") or "root") + ".zone")}"\n'
             for zone in ZONES
@@ -438,6 +438,8 @@ class Lab:
             f"""server:
   ip-address: {self.address}@{NSD_PORT}
   server-count: 1
+  rrl-ratelimit: 0
+  rrl-whitelist-ratelimit: 0
   username: ""
   chroot: ""
   database: ""
