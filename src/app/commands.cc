@@ -15,6 +15,7 @@
 #include "app/privileges.h"
 #include "app/service.h"
 #include "base/await.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "dns/library_version.h"
@@ -24,7 +25,7 @@ namespace dotward {
 namespace {
 
 constexpr std::chrono::seconds kHealthPatience{2};
-constexpr rlim_t kOtherDescriptors = 256;  // listeners, loops, upstream connections, the log
+constexpr uint64_t kOtherDescriptors = 256;  // listeners, loops, upstream connections, the log
 
 void Print(std::FILE* stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); }
 
@@ -84,15 +85,26 @@ Task<> ServeSignals(asio::signal_set& signals, Service& service) {
   }
 }
 
+// What may be open at once: clients' connections, and a socket for each query to an upstream over UDP.
+uint64_t DescriptorsNeeded(const Config& config) {
+  uint64_t servers = 0;
+  for (const UpstreamConfig& upstream : config.upstreams) {
+    if (upstream.protocol == UpstreamProtocol::kUdp) servers += upstream.addresses.size() + upstream.host_names.size();
+  }
+  return kOtherDescriptors + config.limits.tcp_connections + servers * Limits::kDatagramsInFlightMax;
+}
+
 // A login shell's soft limit of 1,024 descriptors is less than the clients that the configuration may allow.
-void RaiseDescriptorLimit(unsigned tcp_connections) {
+void RaiseDescriptorLimit(const Config& config) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_max >= tcp_connections + kOtherDescriptors) return;
-  Log(LogLevel::kWarning, "fewer files may be open than limits.tcp_connections needs; raise LimitNOFILE= or ulimit -n",
-      {{"open_files", uint64_t{limit.rlim_max}}, {"tcp_connections", uint64_t{tcp_connections}}});
+  const uint64_t needed = DescriptorsNeeded(config);
+  if (limit.rlim_max >= needed) return;
+  Log(LogLevel::kWarning,
+      "fewer files may be open than clients and upstreams can need; raise LimitNOFILE= or ulimit -n",
+      {{"open_files", uint64_t{limit.rlim_max}}, {"needed", needed}});
 }
 
 ExitCode Serve(const ConfigResult& loaded) {
@@ -112,7 +124,7 @@ ExitCode Serve(const ConfigResult& loaded) {
   signals.add(SIGUSR2);
   signals.add(SIGHUP);
 
-  RaiseDescriptorLimit(config->limits.tcp_connections);
+  RaiseDescriptorLimit(*config);
   const SystemClock clock;
   absl::StatusOr<std::unique_ptr<Service>> service = Service::Create(config, clock);
   if (!service.ok()) return Fail(service.status(), ExitCodeFor(service.status()));
