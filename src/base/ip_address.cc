@@ -23,16 +23,6 @@ std::optional<Number> ParseDecimal(std::string_view text) {
   return number;
 }
 
-// The octets of `address` with all bits behind the first `length` cleared.
-std::array<uint8_t, 16> Masked(std::span<const uint8_t> address, unsigned length) {
-  std::array<uint8_t, 16> masked{};
-  for (size_t i = 0; i < address.size(); ++i) {
-    const unsigned bits = length > 8 * i ? std::min(8U, length - static_cast<unsigned>(8 * i)) : 0;
-    masked[i] = static_cast<uint8_t>(address[i] & static_cast<uint8_t>(0xff00U >> bits));
-  }
-  return masked;
-}
-
 }  // namespace
 
 IpAddress IpAddress::V4(std::array<uint8_t, 4> octets) {
@@ -85,6 +75,15 @@ bool IpAddress::IsLoopback() const {
 
 bool IpAddress::IsMulticast() const { return is_v4() ? (octets_[0] & 0xf0U) == 0xe0U : octets_[0] == 0xff; }
 
+IpAddress IpAddress::Masked(unsigned length) const {
+  IpAddress masked = *this;
+  for (size_t i = 0; i < octets().size(); ++i) {
+    const unsigned bits = length > 8 * i ? std::min(8U, length - static_cast<unsigned>(8 * i)) : 0;
+    masked.octets_[i] &= static_cast<uint8_t>(0xff00U >> bits);
+  }
+  return masked;
+}
+
 std::string IpAddress::ToString() const {
   std::array<char, INET6_ADDRSTRLEN> text{};
   inet_ntop(is_v4() ? AF_INET : AF_INET6, octets_.data(), text.data(), static_cast<socklen_t>(text.size()));
@@ -106,11 +105,9 @@ absl::StatusOr<IpPrefix> IpPrefix::Parse(std::string_view text) {
     }
     prefix.length = *length;
   }
-  const std::array<uint8_t, 16> masked = Masked(address->octets(), prefix.length);
-  if (!std::equal(address->octets().begin(), address->octets().end(), masked.begin())) {
-    IpPrefix meant = prefix;
-    meant.address =
-        address->is_v4() ? IpAddress::V4({masked[0], masked[1], masked[2], masked[3]}) : IpAddress::V6(masked);
+  const IpAddress masked = address->Masked(prefix.length);
+  if (masked != *address) {
+    const IpPrefix meant{masked, prefix.length};
     return absl::InvalidArgumentError(StrCat("\"", text, "\" has address bits set behind its prefix length; ",
                                              meant.ToString(), " is the prefix, or drop the length for one address"));
   }
@@ -119,8 +116,8 @@ absl::StatusOr<IpPrefix> IpPrefix::Parse(std::string_view text) {
 
 bool IpPrefix::Contains(const IpAddress& candidate) const {
   if (candidate.family() != address.family()) return false;
-  const std::array<uint8_t, 16> masked = Masked(candidate.octets(), length);
-  return std::equal(address.octets().begin(), address.octets().end(), masked.begin());
+  const IpAddress masked = candidate.Masked(length);
+  return std::ranges::equal(address.octets(), masked.octets());
 }
 
 std::string IpPrefix::ToString() const { return StrCat(address.ToString(), "/", int{length}); }

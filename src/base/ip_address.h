@@ -33,6 +33,8 @@ class IpAddress {
   bool IsUnspecified() const;
   bool IsLoopback() const;
   bool IsMulticast() const;
+  // With all bits behind the first `length` cleared. Keeps the zone index: every link has an fe80::/10 of its own.
+  IpAddress Masked(unsigned length) const;
   std::string ToString() const;
 
   auto operator<=>(const IpAddress&) const = default;

@@ -39,16 +39,7 @@ size_t ConnectionLimiter::clients() const {
 }
 
 IpAddress ConnectionLimiter::PrefixOf(const IpAddress& client) const {
-  std::array<uint8_t, 16> octets{};
-  const unsigned length = client.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix;
-  const std::span<const uint8_t> full = client.octets();
-  for (size_t i = 0; i < full.size(); ++i) {
-    const unsigned bits = std::min(8U, length > 8 * i ? length - static_cast<unsigned>(8 * i) : 0U);
-    octets[i] = static_cast<uint8_t>(full[i] & (0xff00U >> bits));
-  }
-  if (client.is_v4()) return IpAddress::V4({octets[0], octets[1], octets[2], octets[3]});
-  // Every link has an fe80::/10 of its own.
-  return IpAddress::V6(octets, client.zone_index());
+  return client.Masked(client.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix);
 }
 
 }  // namespace dotward

@@ -33,6 +33,15 @@ TEST(IpPrefixTest, ContainsExactlyItsAddresses) {
   EXPECT_FALSE(IpPrefix::Parse("::/0")->Contains(*IpAddress::Parse("10.0.0.1")));
 }
 
+TEST(IpAddressTest, MaskedKeepsTheFirstBitsAndTheZone) {
+  EXPECT_EQ(IpAddress::Parse("192.0.2.255")->Masked(25), *IpAddress::Parse("192.0.2.128"));
+  EXPECT_EQ(IpAddress::Parse("192.0.2.255")->Masked(32), *IpAddress::Parse("192.0.2.255"));
+  EXPECT_EQ(IpAddress::Parse("192.0.2.255")->Masked(0), *IpAddress::Parse("0.0.0.0"));
+  EXPECT_EQ(IpAddress::Parse("2001:db8:0:1ff::1")->Masked(56), *IpAddress::Parse("2001:db8:0:100::"));
+  EXPECT_EQ(IpAddress::Parse("fe80::1%1")->Masked(56), *IpAddress::Parse("fe80::%1"));
+  EXPECT_NE(IpAddress::Parse("fe80::1%1")->Masked(56), IpAddress::Parse("fe80::1%2")->Masked(56));
+}
+
 TEST(IpPrefixTest, RefusesHostBitsAndSaysWhatWasMeant) {
   const auto prefix = IpPrefix::Parse("10.1.2.3/8");
   ASSERT_FALSE(prefix.ok());
