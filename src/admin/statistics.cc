@@ -137,11 +137,16 @@ void AddResolvers(const std::vector<const Resolver::Statistics*>& workers, Stati
 }
 
 void AddExchanges(const QueryCoalescer::Statistics& statistics, StatisticsSnapshot& snapshot) {
-  snapshot.exchanges = {
-      {"started", statistics.exchanges.value()},           {"in_flight", statistics.in_flight.value()},
-      {"asked_again", statistics.asked_again.value()},     {"joined", statistics.joined.value()},
-      {"answered_late", statistics.answered_late.value()}, {"failures", statistics.failures.value()},
-      {"over_limit", statistics.over_limit.value()}};
+  snapshot.exchanges = {{"started", statistics.exchanges.value()},
+                        {"in_flight", statistics.in_flight.value()},
+                        {"asked_again", statistics.asked_again.value()},
+                        {"joined", statistics.joined.value()},
+                        {"answered_late", statistics.answered_late.value()},
+                        {"failures", statistics.failures.value()},
+                        {"over_limit", statistics.over_limit.value()},
+                        {"given_up_client", statistics.given_up_client.value()},
+                        {"given_up_suffix", statistics.given_up_suffix.value()},
+                        {"taken_back", statistics.taken_back.value()}};
 }
 
 std::string RenderDump(const StatisticsSnapshot& snapshot, DumpDetail detail) {

@@ -73,7 +73,10 @@ QueryCoalescer::Options CoalescerOptions(const Config& config) {
                   .max_ttl = WholeSeconds(config.cache.max_ttl),
                   .max_negative_ttl = WholeSeconds(config.cache.max_negative_ttl)},
           .trust_upstream_ad = config.dnssec.trust_upstream_ad,
-          .waiting_per_client = config.limits.waiting_per_client};
+          .pending = {.waiting_per_client = config.limits.waiting_per_client,
+                      .ipv4_prefix = config.limits.client_prefix.ipv4,
+                      .ipv6_prefix = config.limits.client_prefix.ipv6,
+                      .hash_seed = RandomSeed()}};
 }
 
 // What leaves a loop is the end of memory or a fault of ours. Half a server would be worse than none: the process ends

@@ -170,8 +170,13 @@ struct Limits {
   static constexpr std::chrono::seconds kHostRefreshSpacing{5};
 
   // --- resolver ---
-  static constexpr size_t kExchangesMax = 20'000;  // different questions under way in the process
-  static constexpr size_t kWaitersPerExchangeMax = 20'000;
+  // Different questions under way in the process, and clients that wait for one of them: fewer than a worker lets wait,
+  // so that it is the oldest that goes and not the newest that is not let in.
+  static constexpr size_t kExchangesMax = 16'000;
+  static constexpr size_t kWaitersPerExchangeMax = 4'000;
+  // Of the exchanges, those of one registrable domain: a domain that nobody answers for holds a small part of the
+  // memory and of the upstreams' IDs.
+  static constexpr size_t kPendingPerSuffixMax = 1'000;
   // A question whose time is over is asked once more for clients who joined late and have at least this left.
   static constexpr std::chrono::milliseconds kWorthAskingAgain{1000};
 

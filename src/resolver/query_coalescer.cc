@@ -1,6 +1,8 @@
 #include "resolver/query_coalescer.h"
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/limits.h"
@@ -17,6 +19,13 @@ ResolutionPtr FailureFor(const absl::Status& status) {
   failure.rcode = reply.rcode;
   failure.errors.push_back(std::move(reply.error));
   return std::make_shared<const Resolution>(std::move(failure));
+}
+
+// For a wait that ends before its question does (RFC 8914: no upstream has answered it).
+ResolutionPtr GivenUp(std::string_view why) {
+  Resolution given_up;
+  given_up.errors.push_back({EdeCode::kNoReachableAuthority, std::string(why)});
+  return std::make_shared<const Resolution>(std::move(given_up));
 }
 
 // An upstream's failure is passed on with its reasons, but for FORMERR: that is about our message, not the client's.
@@ -43,87 +52,109 @@ QueryCoalescer::QueryCoalescer(asio::io_context& loop, Upstream& upstream, Respo
       cache_(cache),
       clock_(clock),
       options_(options),
+      over_client_(GivenUp("given up: this client has too many unanswered questions, and this was its oldest")),
+      over_suffix_(GivenUp("given up: too many questions of this domain are unanswered, and this was the oldest")),
+      over_process_(GivenUp("given up: too many questions are unanswered, and this was the oldest")),
+      pending_(options.pending),
       exchanges_running_(loop),
-      inbox_(loop, [this](std::vector<Request>& batch) {
+      inbox_(loop, [this](std::vector<ResolutionWaiter*>& batch) {
         const SteadyTime now = clock_.Now();
-        for (Request& request : batch) Admit(request, now);
+        for (ResolutionWaiter* waiter : batch) Admit(*waiter, now);
       }) {}
 
-void QueryCoalescer::Admit(Request& request, SteadyTime now) {
-  const Waiting waiting{request.client, request.deadline, request.waiter};
-  size_t& waiting_of_client = waiting_per_client_[request.client];
-  ++waiting_of_client;
-  if (waiting_of_client > options_.waiting_per_client) {
-    statistics_.over_limit.Add();
-    Resolution dropped;
-    dropped.dropped = true;
-    return Complete(waiting, std::make_shared<const Resolution>(std::move(dropped)));
-  }
-
-  const UpstreamQuery& query = request.query;
-  Question question{query.name, query.type, query.klass, query.dnssec_ok, query.checking_disabled};
-  if (const auto under_way = exchanges_.find(question); under_way != exchanges_.end()) {
-    if (under_way->second->waiting.size() >= Limits::kWaitersPerExchangeMax) {
-      statistics_.over_limit.Add();
-      return Complete(waiting, FailureFor(absl::ResourceExhaustedError("too many clients wait for this question")));
-    }
+void QueryCoalescer::Admit(ResolutionWaiter& waiter, SteadyTime now) {
+  std::unique_ptr<PendingExchange> started;
+  PendingExchange* exchange = pending_.Find(waiter.question);
+  if (exchange != nullptr) {
     statistics_.joined.Add();
-    under_way->second->waiting.push_back(waiting);
-    return;
+  } else {
+    // The exchange that answered this question may have ended while it was on its way here.
+    if (auto cached = cache_.Lookup(waiter.question, now, LookupPurpose::kRecheck)) {
+      statistics_.answered_late.Add();
+      Resolution answer;
+      answer.image = std::move(cached->image);
+      return waiter.Complete(std::make_shared<const Resolution>(std::move(answer)));
+    }
+    started = std::make_unique<PendingExchange>(waiter.question, waiter.deadline);
+    exchange = started.get();
+    pending_.Start(*exchange);
   }
-  // The exchange that answered this question may have ended while the request was on its way here.
-  const CacheKey key{query.name.wire(), query.type, query.klass, query.dnssec_ok, query.checking_disabled};
-  if (auto cached = cache_.Lookup(key, now, LookupPurpose::kRecheck)) {
-    statistics_.answered_late.Add();
-    Resolution answer;
-    answer.image = std::move(cached->image);
-    return Complete(waiting, std::make_shared<const Resolution>(std::move(answer)));
-  }
-  if (exchanges_.size() >= Limits::kExchangesMax) {
-    statistics_.over_limit.Add();
-    return Complete(waiting, FailureFor(absl::ResourceExhaustedError("too many questions are under way")));
-  }
-  auto exchange = std::make_unique<Exchange>(Exchange{std::move(request.query), request.deadline, {waiting}});
-  Exchange* started = exchange.get();
-  exchanges_.emplace(question, std::move(exchange));
-  exchanges_running_.Spawn(Run(std::move(question), started));
+  pending_.Wait(waiter, *exchange);
+  while (const auto surplus = pending_.FindSurplus(waiter)) GiveUp(*surplus);
+  // Last: it may run to its end inside this call.
+  if (started != nullptr) exchanges_running_.Spawn(Run(std::move(started)));
 }
 
-Task<> QueryCoalescer::Run(Question question, Exchange* exchange) {
+void QueryCoalescer::GiveUp(const PendingQuestions::Surplus& surplus) {
+  statistics_.over_limit.Add();
+  PendingExchange& exchange = *surplus.waiter->exchange;
+  switch (surplus.limit) {
+    case PendingQuestions::Limit::kClient:
+      statistics_.given_up_client.Add();
+      Complete(*surplus.waiter, over_client_);
+      break;
+    case PendingQuestions::Limit::kSuffix:
+      statistics_.given_up_suffix.Add();
+      Complete(*surplus.waiter, over_suffix_);
+      break;
+    case PendingQuestions::Limit::kProcess:
+      Complete(*surplus.waiter, over_process_);
+      break;
+  }
+  if (!exchange.waiting.empty()) return;
+  // From here on the same question starts anew; what was asked ends on the loop's next turn.
+  statistics_.taken_back.Add();
+  pending_.End(exchange);
+  exchange.cancellation.Cancel();
+}
+
+Task<> QueryCoalescer::Run(std::unique_ptr<PendingExchange> exchange) {
   statistics_.in_flight.Add();
   statistics_.exchanges.Add();
   while (true) {
     const absl::StatusOr<UpstreamResponse> response = co_await upstream_.Exchange(exchange->query, exchange->deadline);
-    const ResolutionPtr resolution = Conclude(exchange->query, response);
-    // Those who joined late have time left when the first one's is over: for them it is asked again, by the deadline of
-    // the first among them. Who has hardly any left is answered now, so that there are few such rounds.
+    const bool taken_back = exchange->cancellation.cancelled();
+    // Nobody waits for it, but an answer is an answer.
+    if (taken_back && !response.ok()) break;
+    const ResolutionPtr resolution = Conclude(*exchange, response);
+    if (taken_back) break;
     const SteadyTime now = clock_.Now();
     const bool out_of_time = absl::IsDeadlineExceeded(response.status()) && exchange->deadline.ExpiredAt(now);
-    std::vector<Waiting> patient;
-    for (const Waiting& waiting : exchange->waiting) {
-      if (out_of_time && waiting.deadline.RemainingAt(now) >= Limits::kWorthAskingAgain) {
-        patient.push_back(waiting);
-      } else {
-        Complete(waiting, resolution);
-      }
+    if (CompleteWaiting(*exchange, resolution, out_of_time, now)) {
+      pending_.End(*exchange);
+      break;
     }
-    if (patient.empty()) break;
-    exchange->waiting = std::move(patient);
-    exchange->deadline =
-        std::min_element(exchange->waiting.begin(), exchange->waiting.end(), &SoonerDeadline)->deadline;
     statistics_.asked_again.Add();
   }
   statistics_.in_flight.Subtract();
-  exchanges_.erase(question);
 }
 
-ResolutionPtr QueryCoalescer::Conclude(const UpstreamQuery& query, const absl::StatusOr<UpstreamResponse>& response) {
+// Those who joined late have time left when the first one's is over: for them it is asked again, by the deadline of the
+// first among them. Who has hardly any left is answered now, so that there are few such rounds.
+bool QueryCoalescer::CompleteWaiting(PendingExchange& exchange, const ResolutionPtr& resolution, bool out_of_time,
+                                     SteadyTime now) {
+  Deadline soonest(SteadyTime::max());
+  for (PendingWaiter* waiter = exchange.waiting.front(); waiter != nullptr;) {
+    PendingWaiter* const next = exchange.waiting.Next(*waiter);
+    if (out_of_time && waiter->deadline.RemainingAt(now) >= Limits::kWorthAskingAgain) {
+      soonest = std::min(soonest, waiter->deadline);
+    } else {
+      Complete(*waiter, resolution);
+    }
+    waiter = next;
+  }
+  exchange.deadline = soonest;
+  return exchange.waiting.empty();
+}
+
+ResolutionPtr QueryCoalescer::Conclude(const PendingExchange& exchange,
+                                       const absl::StatusOr<UpstreamResponse>& response) {
   if (!response.ok()) {
     statistics_.failures.Add();
     return FailureFor(response.status());
   }
-  Classification classification = ClassifyResponse(response->message, options_.ttl,
-                                                   query.dnssec_ok ? DnssecRecords::kKeep : DnssecRecords::kLeaveOut);
+  Classification classification = ClassifyResponse(
+      response->message, options_.ttl, exchange.query.dnssec_ok ? DnssecRecords::kKeep : DnssecRecords::kLeaveOut);
   if (!classification.usable()) {
     statistics_.failures.Add();
     return FailureFrom(*response, classification);
@@ -135,17 +166,15 @@ ResolutionPtr QueryCoalescer::Conclude(const UpstreamQuery& query, const absl::S
     statistics_.failures.Add();
     return FailureFor(image.status());
   }
-  const CacheKey key{query.name.wire(), query.type, query.klass, query.dnssec_ok, query.checking_disabled};
-  cache_.Insert(key, *image, clock_.Now());
+  cache_.Insert(exchange.question(), *image, clock_.Now());
   Resolution answer;
   answer.image = *std::move(image);
   return std::make_shared<const Resolution>(std::move(answer));
 }
 
-void QueryCoalescer::Complete(const Waiting& waiting, ResolutionPtr resolution) {
-  const auto of_client = waiting_per_client_.find(waiting.client);
-  if (--of_client->second == 0) waiting_per_client_.erase(of_client);
-  waiting.waiter->Complete(std::move(resolution));
+void QueryCoalescer::Complete(PendingWaiter& waiter, ResolutionPtr resolution) {
+  pending_.Leave(waiter);
+  static_cast<ResolutionWaiter&>(waiter).Complete(std::move(resolution));
 }
 
 }  // namespace dotward

@@ -27,11 +27,6 @@ size_t ReplyOctetsMax(const Resolution& resolution, const ReplyContext& context)
   return std::min(context.octets_max, std::max(kUdpPayloadMin, wanted + kOptFixedOctets));
 }
 
-UpstreamQuery UpstreamQueryOf(const ScannedMessage& query) {
-  const CacheKey key = KeyOf(query);
-  return {Name::FromWire(query.qname), key.qtype, key.qclass, key.dnssec_ok, key.checking_disabled};
-}
-
 Rcode RcodeFor(QueryOutcome outcome) {
   switch (outcome) {
     case QueryOutcome::kNotImp:
@@ -93,11 +88,10 @@ Task<Octets> Resolver::Answer(Octets octets, Client client, SteadyTime now) {
   ScannedMessage query;
   ScanMessage(octets, MessageSide::kQuery, query);
 
-  ResolutionWaiter waiter(loop_.get_executor(), completions_);
-  coalescer_.Submit(
-      {UpstreamQueryOf(query), client.endpoint.address, Deadline::After(now, config_->query.deadline), &waiter});
+  ResolutionWaiter waiter(loop_.get_executor(), completions_, KeyOf(query), client.endpoint.address,
+                          Deadline::After(now, config_->query.deadline));
+  coalescer_.Submit(waiter);
   const ResolutionPtr resolution = co_await waiter.Wait();
-  if (resolution->dropped) co_return Octets();
 
   const ReplyContext context = ContextOf(query, client);
   Octets reply(ReplyOctetsMax(*resolution, context));

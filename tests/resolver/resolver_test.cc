@@ -444,19 +444,59 @@ TEST_F(ResolverTest, A1_AStrangerLearnsNothingEvenFromABrokenQuery) {
   EXPECT_EQ(upstream_.asked().size(), 1U);
 }
 
-TEST_F(ResolverTest, OneClientMayOnlyWaitForSoMuch) {
+TEST_F(ResolverTest, A3_WhoWaitsForTooMuchIsToldSoAndItsNewestIsAnswered) {
   upstream_.Hold();
   std::vector<std::optional<Octets>> replies(201);
   for (size_t i = 0; i < replies.size(); ++i) {
-    tasks_.Spawn(Take(AQuery("n" + std::to_string(i) + ".example."), LocalClient(), replies[i]));
+    const Octets query =
+        MessageBuilder::Query(7, "www.n" + std::to_string(i) + ".example.", rr_type::kA).WithEdns({}).Build();
+    tasks_.Spawn(Take(query, LocalClient(), replies[i]));
   }
   Turn();
-  EXPECT_EQ(upstream_.asked().size(), 200U);
-  ASSERT_TRUE(replies.back());
-  EXPECT_TRUE(replies.back()->empty());
+  EXPECT_EQ(upstream_.asked().size(), 201U);
+  ASSERT_TRUE(replies.front());
+  const MessageRead given_up = MustReadMessage(*replies.front());
+  EXPECT_EQ(given_up.rcode, 2);
+  const EdnsOption* error = given_up.FindOption(edns_option::kEde);
+  ASSERT_NE(error, nullptr);
+  EXPECT_EQ(error->data, Join({Hex("00 16"), OctetsOf("given up: this client has too many unanswered questions, and "
+                                                      "this was its oldest")}));
+  for (size_t i = 1; i < replies.size(); ++i) EXPECT_FALSE(replies[i]) << i;
   upstream_.Release();
   Turn();
-  EXPECT_FALSE(replies.front()->empty());
+  ASSERT_TRUE(replies.back());
+  EXPECT_EQ(MustReadMessage(*replies.back()).answers.size(), 1U);
+}
+
+TEST_F(ResolverTest, X10_AQuestionThatWasGivenUpIsNotRememberedAsAFailure) {
+  upstream_.Hold();
+  std::vector<std::optional<Octets>> replies(102);
+  for (size_t i = 0; i < replies.size(); ++i) {
+    tasks_.Spawn(Take(AQuery("n" + std::to_string(i) + ".dead.example."), LocalClient(), replies[i]));
+  }
+  Turn();
+  ASSERT_TRUE(replies[0] && replies[1]);
+  EXPECT_EQ(MustReadMessage(*replies[0]).rcode, 2);
+  upstream_.Release();
+  Turn();
+  const auto again = Ask(AQuery("n0.dead.example."));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->answers.size(), 1U);
+}
+
+TEST_F(ResolverTest, A7_AFloodOfRandomNamesLeavesNamesInUseInTheCache) {
+  constexpr int kInUse = 50;
+  for (int i = 0; i < kInUse; ++i) Ask(AQuery("n" + std::to_string(i) + ".use.example."));
+  upstream_.SetAnswer([](const Octets& query) { return NxdomainAnswerTo(query, "flooded.example."); });
+  int lost = 0;
+  for (int i = 0; i < 30'000; ++i) {
+    Ask(AQuery("r" + std::to_string(i) + ".flooded.example."));
+    if (i % 20 != 0) continue;
+    const Octets used = AQuery("n" + std::to_string(i / 20 % kInUse) + ".use.example.");
+    lost += AnswerNow(used).disposition == Disposition::kAnswered ? 0 : 1;
+  }
+  EXPECT_EQ(lost, 0);
+  EXPECT_GT(cache_.Total(clock_.Now()).evictions, 1000U);
 }
 
 TEST(ErrorReplyTest, EveryStatusBecomesServfailWithItsText) {

@@ -14,7 +14,7 @@
 namespace dotward {
 
 // An upstream that a test scripts: `answer` turns the octets of a query into those of a response, or into a status.
-// Its responses are parsed as real ones are. While held, exchanges wait until Release().
+// Its responses are parsed as real ones are. While held, exchanges wait until they are released or cancelled.
 class FakeUpstream final : public Upstream {
  public:
   using AnswerFunction = std::function<absl::StatusOr<Octets>(const Octets& query)>;
@@ -26,9 +26,16 @@ class FakeUpstream final : public Upstream {
     asked_.push_back(query);
     deadlines_.push_back(deadline);
     if (held_) {
-      gates_.push_back(std::make_shared<Gate>(loop_.get_executor()));
-      const std::shared_ptr<Gate> gate = gates_.back();
-      co_await gate->Wait();
+      const auto gate = std::make_shared<Gate>(loop_.get_executor());
+      gates_.push_back(gate);
+      if (query.cancellation != nullptr) query.cancellation->Wakes(&gate->wakeup);
+      while (!gate->open && !Cancelled(query)) co_await gate->wakeup.Wait();
+      if (query.cancellation != nullptr) query.cancellation->Wakes(nullptr);
+      if (!gate->open) {
+        taken_back_.push_back(query.name);
+        std::erase(gates_, gate);
+        co_return absl::CancelledError("fake: taken back");
+      }
     }
     co_return Respond(query);
   }
@@ -37,20 +44,34 @@ class FakeUpstream final : public Upstream {
   void Hold() { held_ = true; }
   void Release() {
     held_ = false;
-    for (const auto& gate : std::exchange(gates_, {})) gate->Set(true);
+    for (const auto& gate : std::exchange(gates_, {})) gate->Open();
   }
-  // The one that has waited longest goes on, the others stay.
-  void ReleaseOne() {
-    const std::shared_ptr<Gate> gate = gates_.front();
-    gates_.erase(gates_.begin());
-    gate->Set(true);
+  // The one that has waited n-th longest, counted from 0, goes on; the others stay.
+  void ReleaseOne(size_t n = 0) {
+    gates_[n]->Open();
+    gates_.erase(gates_.begin() + static_cast<std::ptrdiff_t>(n));
   }
+  size_t held() const { return gates_.size(); }
+  // Exchanges whose asker cancelled them while they were held.
+  const std::vector<Name>& taken_back() const { return taken_back_; }
   const std::vector<UpstreamQuery>& asked() const { return asked_; }
   const std::vector<Deadline>& deadlines() const { return deadlines_; }
   bool authenticated = true;
 
  private:
-  using Gate = OneShot<bool>;
+  struct Gate {
+    explicit Gate(Executor executor) : wakeup(executor) {}
+    void Open() {
+      open = true;
+      wakeup.Notify();
+    }
+    Wakeup wakeup;
+    bool open = false;
+  };
+
+  static bool Cancelled(const UpstreamQuery& query) {
+    return query.cancellation != nullptr && query.cancellation->cancelled();
+  }
 
   absl::StatusOr<UpstreamResponse> Respond(const UpstreamQuery& query) {
     MessageBuilder builder = MessageBuilder::Query(0x4242, query.name.ToString(), query.type, query.klass);
@@ -75,6 +96,7 @@ class FakeUpstream final : public Upstream {
   bool held_ = false;
   std::vector<std::shared_ptr<Gate>> gates_;
   std::vector<UpstreamQuery> asked_;
+  std::vector<Name> taken_back_;
   std::vector<Deadline> deadlines_;
 };
 
