@@ -1,16 +1,19 @@
 // The upstream of the benchmark: it answers every question with 192.0.2.1, at once, over DNS-over-TLS, and over plain
 // UDP for those that cannot forward over TLS. What is ready together leaves in one TLS record, so that the server under
-// test, which does the other half of the same TLS work, is what limits the rate.
+// test, which does the other half of the same TLS work, is what limits the rate. Over TLS it never answers for a name
+// whose first label is "unanswered": the server has to hold the question.
 //
 //   bench_dot_responder ADDRESS:PORT CERTIFICATE_FILE KEY_FILE
 
 #include <asio/posix/basic_stream_descriptor.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -38,9 +41,16 @@ std::string ReadFile(const char* path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
+bool IsToBeHeld(std::span<const uint8_t> query) {
+  constexpr std::string_view kLabel = "\x0aunanswered";
+  return query.size() > kHeaderOctets + kLabel.size() &&
+         std::memcmp(&query[kHeaderOctets], kLabel.data(), kLabel.size()) == 0;
+}
+
 // Appends the answers to all whole queries in `frames`; false where one was no query.
 bool AnswerFrames(FrameReader& frames, std::vector<uint8_t>& out) {
   while (const auto query = frames.Next()) {
+    if (IsToBeHeld(*query)) continue;
     std::array<uint8_t, kDatagramOctetsMax> answer;
     const size_t octets = WriteAnswer(*query, answer);
     if (octets == 0) return false;
