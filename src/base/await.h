@@ -1,6 +1,7 @@
 #ifndef DOTWARD_BASE_AWAIT_H_
 #define DOTWARD_BASE_AWAIT_H_
 
+#include <asio/awaitable.hpp>
 #include <asio/basic_waitable_timer.hpp>
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/post.hpp>
@@ -20,6 +21,21 @@ using SteadyTimer =
 using AwaitToken = asio::experimental::as_tuple_t<asio::use_awaitable_t<Executor>>;
 inline constexpr AwaitToken kAwait{};
 
+// A coroutine that was suspended, with all that wait for its end, off any loop. Asio's own handlers end a coroutine of
+// their own when they are called, which would cost a frame on the heap for each wait; this one goes on where it was.
+class SuspendedCoroutine final : private asio::detail::awaitable_handler_base<Executor, void> {
+ public:
+  using Frame = asio::detail::awaitable_frame_base<Executor>;
+  using Thread = asio::detail::awaitable_thread<Executor>;
+
+  explicit SuspendedCoroutine(Frame* frame) : awaitable_handler_base(frame->detach_thread()) {}
+  // Runs the coroutine inside the call, on its loop's thread. Once.
+  void Resume() {
+    frame()->attach_thread(this);
+    pump();
+  }
+};
+
 // One coroutine's seat: it parks here until somebody on the same loop resumes it. Resume() schedules it for the loop's
 // next turn and never runs it inside the call, so that the caller's state cannot change under it.
 class ParkingSpot {
@@ -28,10 +44,15 @@ class ParkingSpot {
   ParkingSpot(const ParkingSpot&) = delete;
   ParkingSpot& operator=(const ParkingSpot&) = delete;
 
-  Task<> Park() {
-    asio::use_awaitable_t<Executor> token;
-    co_await asio::async_initiate<asio::use_awaitable_t<Executor>, void()>(Suspend{this}, token);
+  // For `co_await spot.Park()` in a Task.
+  auto Park() {
+    return [this](SuspendedCoroutine::Frame* frame) -> SuspendedCoroutine::Thread* {
+      Seat(frame);
+      return nullptr;
+    };
   }
+  // Takes a coroutine that is suspended at this very moment.
+  void Seat(SuspendedCoroutine::Frame* frame) { parked_.emplace(frame); }
   // False where nobody is parked.
   bool Resume() {
     if (!parked_) return false;
@@ -40,18 +61,13 @@ class ParkingSpot {
   }
 
  private:
-  using Handler = typename asio::async_result<asio::use_awaitable_t<Executor>, void()>::handler_type;
-  struct Suspend {
-    ParkingSpot* spot;
-    void operator()(Handler handler) { spot->parked_.emplace(std::move(handler)); }
-  };
   struct Continue {
-    std::optional<Handler> handler;
-    void operator()() { (*std::exchange(handler, std::nullopt))(); }
+    std::optional<SuspendedCoroutine> coroutine;
+    void operator()() { std::exchange(coroutine, std::nullopt)->Resume(); }
   };
 
   Executor executor_;
-  std::optional<Handler> parked_;
+  std::optional<SuspendedCoroutine> parked_;
 };
 
 // A value that one coroutine waits for and somebody on the same loop sets, once.
@@ -85,9 +101,23 @@ class Wakeup {
   void Notify() {
     if (!spot_.Resume()) notified_ = true;
   }
-  Task<> Wait() {
-    if (!std::exchange(notified_, false)) co_await spot_.Park();
-  }
+  // For `co_await wakeup.Wait()` in a Task.
+  class Waiting {
+   public:
+    explicit Waiting(Wakeup& wakeup) : wakeup_(wakeup) {}
+    SuspendedCoroutine::Thread* operator()(SuspendedCoroutine::Frame* frame) const {
+      wakeup_.spot_.Seat(frame);
+      if (std::exchange(wakeup_.notified_, false)) wakeup_.spot_.Resume();
+      return nullptr;
+    }
+    // For a function that passes the wait on as a Task.
+    operator Task<>() const { return AsTask(*this); }  // NOLINT(google-explicit-constructor)
+
+   private:
+    static Task<> AsTask(Waiting waiting) { co_await waiting; }
+    Wakeup& wakeup_;
+  };
+  Waiting Wait() { return Waiting(*this); }
 
  private:
   ParkingSpot spot_;

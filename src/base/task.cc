@@ -1,7 +1,9 @@
 #include "dotward/task.h"
 
-#include <asio/co_spawn.hpp>
-#include <exception>
+#include <asio/awaitable.hpp>
+#include <asio/execution/outstanding_work.hpp>
+#include <asio/post.hpp>
+#include <asio/require.hpp>
 #include <utility>
 
 #include "base/await.h"
@@ -45,18 +47,24 @@ class Running {
   State* state_;
 };
 
-// Nobody waits for the result, but a task that ended by an exception must not end in silence.
-struct LeaveLoopOnException {
-  void operator()(const std::exception_ptr& exception) const {
-    if (exception) std::rethrow_exception(exception);
-  }
-};
+using EntryPoint = asio::awaitable<asio::detail::awaitable_thread_entry_point, Executor>;
+using WorkingExecutor = decltype(asio::require(std::declval<Executor>(), asio::execution::outstanding_work.tracked));
 
+// The bottom of a task's stack. Asio's co_spawn has a coroutine more here, and a round through the executor at both
+// ends, for completion handlers that nobody needs: an exception that leaves a task leaves the loop by itself. The
+// executor keeps the loop running while the task lasts.
 template <typename State>
-Task<> RunCounted(Task<> task, Running<State> running) {
+EntryPoint RunCounted(Task<> task, Running<State> running, WorkingExecutor) {
   const Running<State> counted = std::move(running);
   co_await std::move(task);
 }
+
+class NewTask final : public asio::detail::awaitable_thread<Executor> {
+ public:
+  NewTask(EntryPoint entry, const Executor& executor)
+      : awaitable_thread(std::move(entry), executor, asio::cancellation_slot(), asio::cancellation_state()) {}
+  void operator()() { launch(); }
+};
 
 }  // namespace
 
@@ -65,7 +73,15 @@ TaskGroup::TaskGroup(asio::io_context& loop) : state_(new State(loop)) {}
 TaskGroup::~TaskGroup() { state_->Release(); }
 
 void TaskGroup::Spawn(Task<> task) {
-  asio::co_spawn(state_->loop, RunCounted<State>(std::move(task), Running<State>(state_)), LeaveLoopOnException());
+  const Executor executor = state_->loop.get_executor();
+  NewTask starting(RunCounted<State>(std::move(task), Running<State>(state_),
+                                     asio::require(executor, asio::execution::outstanding_work.tracked)),
+                   executor);
+  if (executor.running_in_this_thread()) {
+    starting();
+  } else {
+    asio::post(executor, std::move(starting));
+  }
 }
 
 Task<> TaskGroup::Join() {

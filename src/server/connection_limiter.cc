@@ -1,8 +1,5 @@
 #include "server/connection_limiter.h"
 
-#include <algorithm>
-#include <array>
-
 namespace dotward {
 
 ConnectionLimiter::Verdict ConnectionLimiter::Admit(const IpAddress& client) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <asio/io_context.hpp>
+#include <stdexcept>
 #include <vector>
 
 #include "base/await.h"
@@ -38,6 +39,66 @@ TEST(OneShotTest, GivesAValueSetBeforeOrAfterTheWait) {
   loop.poll();
   EXPECT_EQ(b, 2);
   EXPECT_EQ(group.running(), 0U);
+}
+
+Task<> CountWakes(Wakeup& wakeup, int& wakes) {
+  while (true) {
+    co_await wakeup.Wait();
+    ++wakes;
+  }
+}
+
+TEST(WakeupTest, WhatIsNotifiedBeforeTheWaitIsNotLostAndCountsOnce) {
+  asio::io_context loop;
+  TaskGroup group(loop);
+  Wakeup wakeup(loop.get_executor());
+  int wakes = 0;
+  wakeup.Notify();
+  wakeup.Notify();
+  group.Spawn(CountWakes(wakeup, wakes));
+  loop.poll();
+  EXPECT_EQ(wakes, 1);
+  wakeup.Notify();
+  EXPECT_EQ(wakes, 1) << "the waiter runs on the loop's next turn, not inside Notify";
+  loop.restart();
+  loop.poll();
+  EXPECT_EQ(wakes, 2);
+}
+
+Task<> Fail(Wakeup* wakeup) {
+  if (wakeup != nullptr) co_await wakeup->Wait();
+  throw std::runtime_error("left the task");
+}
+
+TEST(TaskGroupTest, AnExceptionThatLeavesATaskLeavesTheLoop) {
+  asio::io_context loop;
+  TaskGroup group(loop);
+  group.Spawn(Fail(nullptr));
+  EXPECT_THROW(loop.run(), std::runtime_error);
+  EXPECT_EQ(group.running(), 0U);
+
+  Wakeup wakeup(loop.get_executor());
+  group.Spawn(Fail(&wakeup));
+  loop.restart();
+  loop.poll();
+  EXPECT_EQ(group.running(), 1U);
+  wakeup.Notify();
+  EXPECT_THROW(loop.run(), std::runtime_error);
+  EXPECT_EQ(group.running(), 0U);
+}
+
+TEST(TaskGroupTest, ATaskKeepsItsLoopRunning) {
+  asio::io_context loop;
+  TaskGroup group(loop);
+  OneShot<int> gate(loop.get_executor());
+  int value = 0;
+  group.Spawn(TakeInto(gate, value));
+  loop.poll();
+  EXPECT_FALSE(loop.stopped());
+  gate.Set(3);
+  loop.run();
+  EXPECT_EQ(value, 3);
+  EXPECT_TRUE(loop.stopped());
 }
 
 TEST(TaskGroupTest, JoinEndsWithTheLastTask) {
