@@ -101,7 +101,7 @@ void CheckQuery(OctetView octets) {
   if (query.outcome == QueryOutcome::kDrop) return;
   Require((query.outcome == QueryOutcome::kNotImp) == (scan.opcode() != opcode::kQuery), "another OPCODE is NOTIMP");
   if (query.outcome == QueryOutcome::kAccepted) {
-    Require(query.fault == ScanFault::kNone && query.message.model() != nullptr,
+    Require(query.fault == ScanFault::kNone && query.message.MakeModel() != nullptr,
             "what is accepted is sound and modelled");
     Require(!scan.has_edns || scan.edns.version == 0, "another version of EDNS is not accepted");
   }
@@ -128,7 +128,7 @@ void CheckResponse(OctetView octets) {
     return;
   }
   Require(fault == ScanFault::kNone && scan.is_response(), "what is accepted is a sound response");
-  Require((response->model() == nullptr) == scan.needs_no_model, "only a bomb has no model");
+  Require((response->MakeModel() == nullptr) == scan.needs_no_model, "only a bomb has no model");
   Require(!response->ToString().empty(), "what is accepted can be printed");
 }
 

@@ -12,27 +12,29 @@ struct ldns_struct_pkt;
 
 namespace dotward {
 
-// A DNS message (RFC 1035 §4): the octets, what our bounded scan found in them, and ldns's full model. ldns is trusted
-// with meaning, never with size, so the scan always comes first. Borrows the octets, which must outlive it. Immutable.
+// A DNS message (RFC 1035 §4): the octets and what our bounded scan found in them. ldns is trusted with meaning, never
+// with size, so the scan always comes first, and ldns is asked only about records that the scan has not read to their
+// last octet. Borrows the octets, which must outlive it. Immutable.
 class Message {
  public:
   Message() = default;
 
   OctetView octets() const { return scan_.octets; }
   const ScannedMessage& scan() const { return scan_; }
-  // Null only for a sound response that ldns could not hold in bounded memory.
-  const ldns_struct_pkt* model() const { return model_.get(); }
+  struct FreeModel {
+    void operator()(ldns_struct_pkt* model) const;
+  };
+  using Model = std::unique_ptr<ldns_struct_pkt, FreeModel>;
+  // ldns's full model, made anew by each call. Null only for a sound response that ldns could not hold in bounded
+  // memory.
+  Model MakeModel() const;
   // The whole message as dig prints it; for logs at debug level and for people.
   std::string ToString() const;
 
  private:
   friend struct MessageParser;
-  struct FreeModel {
-    void operator()(ldns_struct_pkt* model) const;
-  };
 
   ScannedMessage scan_;
-  std::unique_ptr<ldns_struct_pkt, FreeModel> model_;
 };
 
 // What a listener owes to what it received (behaviour of RFC 1035, 6891, 8906, 9619).

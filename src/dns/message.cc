@@ -2,6 +2,7 @@
 
 #include <ldns/ldns.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -38,27 +39,43 @@ bool SawTheSameRecords(const ldns_pkt& model, const ScannedMessage& scan) {
   return true;
 }
 
+// Whether the scan has read every record to its last octet, so that ldns has nothing to add: addresses, whose length is
+// checked; OPT, which is opaque to ldns; and types that are names and fixed fields alone. This is so for most messages
+// there are, and ldns needs a dozen allocations for each.
+bool ScanReadsAllOf(const ScannedMessage& scan) {
+  return std::ranges::all_of(scan.records, [](const RecordEdges& record) -> bool {
+    if (record.type == rr_type::kA || record.type == rr_type::kAaaa || record.type == rr_type::kOpt) return true;
+    const RdataLayout* layout = FindRdataLayout(record.type);
+    return layout != nullptr && layout->strings == 0 && layout->tail != RdataLayout::kAnyTail;
+  });
+}
+
 }  // namespace
 
 void Message::FreeModel::operator()(ldns_struct_pkt* model) const { ldns_pkt_free(model); }
 
 struct MessageParser {
-  // Scans, then models, in this order: ldns must never see what the scan refuses.
+  // Scans, then has ldns read what the scan has not, in this order: ldns must never see what the scan refuses.
   static ScanFault Parse(OctetView octets, MessageSide side, Message& message) {
     const ScanFault fault = ScanMessage(octets, side, message.scan_);
-    if (fault != ScanFault::kNone || message.scan_.needs_no_model) return fault;
-    ldns_pkt* model = nullptr;
-    const ldns_status status = ldns_wire2pkt(&model, octets.data(), octets.size());
-    message.model_.reset(model);
-    const bool sound = status == LDNS_STATUS_OK && SawTheSameRecords(*model, message.scan_);
-    return sound ? ScanFault::kNone : ScanFault::kModel;
+    if (fault != ScanFault::kNone || message.scan_.needs_no_model || ScanReadsAllOf(message.scan_)) return fault;
+    return message.MakeModel() != nullptr ? ScanFault::kNone : ScanFault::kModel;
   }
 };
+
+Message::Model Message::MakeModel() const {
+  if (scan_.needs_no_model) return nullptr;
+  ldns_pkt* parsed = nullptr;
+  const ldns_status status = ldns_wire2pkt(&parsed, octets().data(), octets().size());
+  Model model(parsed);
+  if (status != LDNS_STATUS_OK || !SawTheSameRecords(*model, scan_)) model = nullptr;
+  return model;
+}
 
 std::string Message::ToString() const {
   // ldns gives up on a whole message where it cannot print one record of it, such as a CAA without a tag.
   std::unique_ptr<char, decltype(&std::free)> text(nullptr, &std::free);
-  if (model_ != nullptr) text.reset(ldns_pkt2str(model_.get()));
+  if (const Model model = MakeModel()) text.reset(ldns_pkt2str(model.get()));
   if (text == nullptr || *text == '\0') return StrCat("a message of ", octets().size(), " octets");
   return text.get();
 }

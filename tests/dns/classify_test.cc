@@ -590,7 +590,7 @@ TEST(ClassifyResponseTest, OptAndTsigAreNeverKept) {
 TEST(ClassifyResponseTest, AResponseWithoutAModelIsClassifiedAllTheSame) {
   const Classified c =
       Classify(To("a.example.", rr_type::kTxt).Answer("a.example.", 300, Opaque(rr_type::kTxt, Octets(4'000))));
-  EXPECT_EQ(c.message.model(), nullptr);
+  EXPECT_EQ(c.message.MakeModel(), nullptr);
   EXPECT_EQ(c.result.kind, ResponseKind::kPositive);
   EXPECT_EQ(c.result.ttl, 300U);
 }

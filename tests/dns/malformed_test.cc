@@ -118,7 +118,7 @@ TEST_P(MalformedMessageTest, X8_HasTheFaultThatItsFileNames) {
   }
   if (file_.expectations["outcome"] == "kAccepted") {
     ASSERT_TRUE(response.ok()) << response.status();
-    EXPECT_EQ(response->model() == nullptr, file_.expectations["model"] == "none");
+    EXPECT_EQ(response->MakeModel() == nullptr, file_.expectations["model"] == "none");
     return;
   }
   ASSERT_FALSE(response.ok());

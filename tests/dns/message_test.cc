@@ -42,9 +42,10 @@ TEST(ParseQueryTest, AcceptsAPlainQuery) {
   EXPECT_EQ(query.fault, ScanFault::kNone);
   EXPECT_EQ(Copy(query.message.octets()), octets);
   EXPECT_EQ(Copy(query.message.scan().question), plain::QuestionOf("www.Example", rr_type::kA));
-  ASSERT_NE(query.message.model(), nullptr);
-  EXPECT_EQ(ldns_pkt_id(query.message.model()), 0xC0DE);
-  EXPECT_EQ(ldns_pkt_qdcount(query.message.model()), 1);
+  const Message::Model model = query.message.MakeModel();
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(ldns_pkt_id(model.get()), 0xC0DE);
+  EXPECT_EQ(ldns_pkt_qdcount(model.get()), 1);
 }
 
 TEST(ParseQueryTest, AcceptsEveryClassAndTypeOfQuestion) {
@@ -267,8 +268,9 @@ TEST(ParseResponseTest, AcceptsAResponseWithItsModel) {
   const Octets octets = PositiveAnswerTo(Question().WithEdns({}).Build());
   const absl::StatusOr<Message> response = ParseResponse(octets);
   ASSERT_TRUE(response.ok()) << response.status();
-  ASSERT_NE(response->model(), nullptr);
-  EXPECT_EQ(ldns_pkt_ancount(response->model()), 1);
+  const Message::Model model = response->MakeModel();
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(ldns_pkt_ancount(model.get()), 1);
   EXPECT_NE(response->ToString().find("192.0.2.1"), std::string::npos) << response->ToString();
 }
 
@@ -291,7 +293,7 @@ TEST(ParseResponseTest, AMessageThatHasNoModelCanBePrinted) {
                             .Build();
   const absl::StatusOr<Message> response = ParseResponse(octets);
   ASSERT_TRUE(response.ok());
-  EXPECT_EQ(response->model(), nullptr);
+  EXPECT_EQ(response->MakeModel(), nullptr);
   EXPECT_FALSE(response->ToString().empty());
 }
 
@@ -440,7 +442,7 @@ TEST(ParseResponseTest, AMovedMessageStillDescribesTheSameOctets) {
   const Message moved = *std::move(response);
   EXPECT_EQ(moved.octets().data(), octets.data());
   EXPECT_EQ(moved.scan().records.size(), 1U);
-  EXPECT_NE(moved.model(), nullptr);
+  EXPECT_NE(moved.MakeModel(), nullptr);
 }
 
 }  // namespace
