@@ -17,7 +17,7 @@ constexpr std::string_view kBelow(
     "\x0aloop-check\x07"
     "example\x03"
     "com",
-    24);
+    23);
 
 std::string_view AsText(OctetView octets) { return {reinterpret_cast<const char*>(octets.data()), octets.size()}; }
 
