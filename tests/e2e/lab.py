@@ -452,7 +452,7 @@ remote-control:
   control-enable: no
 {zones}""",
         )
-        self.nsd = self._keep(Process([_program("nsd"), "-d", "-c", config], self.path("nsd.log")))
+        self.nsd = self.keep(Process([program("nsd"), "-d", "-c", config], self.path("nsd.log")))
         within(10, lambda: ask(self.address, NSD_PORT, query("plain.example", 6), 0.2), "NSD serves\n" + self.nsd.log())
 
     # --- the resolver that is dotward's upstream ---
@@ -485,7 +485,7 @@ remote-control:
   control-enable: no
 {stubs}""",
         )
-        self.unbound = self._keep(Process([_program("unbound"), "-d", "-c", config], self.path(f"{name}.log")))
+        self.unbound = self.keep(Process([program("unbound"), "-d", "-c", config], self.path(f"{name}.log")))
 
         def listens():
             with socket.socket() as probe, contextlib.suppress(OSError):
@@ -530,17 +530,18 @@ forward:
         config = config or self.config(port=port)
         self._count += 1
         log = self.path(f"dotward-{self._count}.log")
-        return self._keep(Dotward([BINARY, "run", "--config", config, *arguments], log, self.address, port))
+        return self.keep(Dotward([BINARY, "run", "--config", config, *arguments], log, self.address, port))
 
     def serve(self, config=None, **options):
         return self.start(config, **options).await_serving()
 
-    def _keep(self, process):
+    def keep(self, process):
+        """Stops it with the lab."""
         self._cleanup.callback(process.stop)
         return process
 
 
-def _program(name):
+def program(name):
     path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if not path:
         raise AssertionError(f"{name} is not installed; ./dev test installs what the tests need")
