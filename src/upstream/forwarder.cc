@@ -160,7 +160,7 @@ absl::Status Forwarder::AddZone(const ForwardConfig& config) {
 
 void Forwarder::MakeRoutes() {
   ForEachService([this](Service& service) {
-    if (service.hosts.empty() && service.servers.empty()) {
+    if (service.servers.empty()) {
       for (const IpAddress& address : service.config.addresses) service.servers.push_back(MakeServer(service, address));
     }
     service.alone = MakeAlone(service);
@@ -181,12 +181,18 @@ std::shared_ptr<const Route> Forwarder::MakeAlone(const Service& service) {
   return route;
 }
 
-// The bootstrap list, or else all the other upstreams.
+// The bootstrap list, or else all the other upstreams, and the addresses that stand beside the name itself.
 std::shared_ptr<const Route> Forwarder::MakeSourceRoute(const Service& service) {
   const auto state = std::make_shared<RouteState>(RandomSeed(random_));
   const auto route = std::make_shared<Route>(UpstreamPolicy::kLatency, false, state);
   for (const auto& other : bootstrap_.empty() ? services_ : bootstrap_) {
-    if (other.get() != &service) route->AddUpstream(*other->name, other->servers);
+    std::vector<std::shared_ptr<UpstreamServer>> servers = other->servers;
+    if (other.get() == &service) {
+      std::erase_if(servers, [&known = service.config.addresses](const auto& server) {
+        return std::find(known.begin(), known.end(), server->record().endpoint.address) == known.end();
+      });
+    }
+    route->AddUpstream(*other->name, servers);
   }
   return route;
 }

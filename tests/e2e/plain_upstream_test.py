@@ -151,6 +151,18 @@ class HostNameTest(unittest.TestCase):
         lab.within(5, lambda: server.dig("www.plain.example", "A").data("A") == ["192.0.2.7"], "an answer")
         self.assertGreaterEqual(bootstrap.asked, 1)
 
+    def test_an_address_beside_the_name_serves_whatever_becomes_of_the_name(self):
+        server = self.lab.serve(
+            config(
+                self.lab,
+                f"    addresses: [dns.lab.example, {self.lab.address}]\n    port: {lab.NSD_PORT}\n    protocol: udp",
+            )
+        )
+        self.addCleanup(server.stop)
+        self.assertEqual(server.dig("www.plain.example", "A").data("A"), ["192.0.2.7"])
+        # NSD has no such name, and says so: it was asked.
+        lab.within(5, lambda: re.search(r"dns\.lab\.example: the name has no addresses", server.log()), "an answer")
+
     def test_U9_starts_without_a_network_and_resolves_the_name_later(self):
         server = self.serve()
         self.addCleanup(server.stop)
