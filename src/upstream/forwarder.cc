@@ -215,8 +215,10 @@ void Forwarder::UpdateServers(Service& service) {
     });
     servers.push_back(kept != service.servers.end() ? std::exchange(*kept, nullptr) : MakeServer(service, address));
   }
+  const bool first = service.servers.empty();
   service.servers.swap(servers);
   MakeRoutes();
+  if (first) CheckForLoopOf(service);
   for (std::shared_ptr<UpstreamServer>& gone : servers) {
     if (gone != nullptr) tasks_.Spawn(Retire(std::move(gone)));
   }
@@ -312,6 +314,12 @@ void Forwarder::Watch(const Race& race, const Zone& zone, SteadyTime now) {
 }
 
 // --- loops ---
+
+void Forwarder::CheckForLoopOf(const Service& service) {
+  for (size_t index = 0; index < services_.size(); ++index) {
+    if (services_[index].get() == &service) StartLoopCheck(index, Now());
+  }
+}
 
 void Forwarder::StartLoopCheck(size_t service, SteadyTime now) {
   Service& checked = *services_[service];

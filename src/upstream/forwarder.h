@@ -115,6 +115,7 @@ class Forwarder final : public Upstream {
   absl::Status NobodyToAsk(const Zone& zone) const;
   // What the end of a race says about the services that took part.
   void Watch(const Race& race, const Zone& zone, SteadyTime now);
+  void CheckForLoopOf(const Service& service);
   void StartLoopCheck(size_t service, SteadyTime now);
   Task<> CheckForLoop(size_t service);
   absl::Status LoopFound(size_t service, SteadyTime now);

@@ -110,13 +110,25 @@ bool Race::AskOneMore(SteadyTime now) {
     }
     return true;
   }
-  const std::optional<size_t> next = ChooseNext(now);
+  std::optional<size_t> next = ChooseNext(now);
   if (next) {
+    next = ConnectedOr(*next, now);
     Enter(*next, entrants_.empty() ? Role::kFirst : Role::kNext, now);
     return true;
   }
   WaitUntil(deadline_.at());
   return running_ != 0;
+}
+
+// No query waits for a handshake that another connection can spare it: the server that was chosen connects for those
+// that follow.
+size_t Race::ConnectedOr(size_t chosen, SteadyTime now) {
+  UpstreamServer& server = route_->server(chosen);
+  if (server.Connected()) return chosen;
+  const std::optional<size_t> stand_in = choice_.StandIn(chosen, tried_, now);
+  if (!stand_in) return chosen;
+  server.Prepare(now);
+  return *stand_in;
 }
 
 // Who sent something unreadable is asked once more where nobody else is left: a forged or broken message must not

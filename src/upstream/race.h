@@ -80,6 +80,7 @@ class Race {
   // Asks one more server, or waits for those that are asked. False where nobody is left to wait for.
   bool AskOneMore(SteadyTime now);
   std::optional<size_t> ChooseNext(SteadyTime now);
+  size_t ConnectedOr(size_t chosen, SteadyTime now);
   void Enter(size_t server, Role role, SteadyTime now);
   void EnterSibling(size_t first, SteadyTime now);
   const PreparedQuery& PreparedFor(QueryTransport transport);

@@ -121,6 +121,33 @@ std::optional<size_t> ServerChoice::NextByLatency(const Tried& tried, SteadyTime
   return best ? best : doubtful;
 }
 
+std::optional<size_t> ServerChoice::BestConnected(size_t group, const Tried& tried, SteadyTime now) const {
+  const auto [begin, end, hash] = route_.groups()[group];
+  std::optional<size_t> best;
+  for (size_t i = begin; i < end; ++i) {
+    UpstreamServer& server = route_.server(i);
+    if (tried[i] || !server.Connected() || ReadinessOf(server, now, Urgency::kOthersServe) != Readiness::kReady)
+      continue;
+    if (!best || server.Score(now) < route_.server(*best).Score(now)) best = i;
+  }
+  return best;
+}
+
+std::optional<size_t> ServerChoice::StandIn(size_t chosen, const Tried& tried, SteadyTime now) {
+  const size_t own = route_.group_of(chosen);
+  std::optional<size_t> best = BestConnected(own, tried, now);
+  const bool any_upstream =
+      route_.policy() == UpstreamPolicy::kLatency || route_.policy() == UpstreamPolicy::kRoundRobin;
+  if (best || !any_upstream) return best;
+  for (size_t group = 0; group < route_.groups().size(); ++group) {
+    if (group == own) continue;
+    const std::optional<size_t> other = BestConnected(group, tried, now);
+    if (!other) continue;
+    if (!best || route_.server(*other).Score(now) < route_.server(*best).Score(now)) best = other;
+  }
+  return best;
+}
+
 std::optional<size_t> ServerChoice::NextBeside(size_t first, const Tried& tried, SteadyTime now) {
   if (route_.policy() == UpstreamPolicy::kSharded) {
     return BestOf(route_.group_of(first), tried, now, Urgency::kOthersServe).ready;

@@ -86,6 +86,10 @@ class ServerChoice {
 
   // The best server that was not tried; nullopt where none is worth it.
   std::optional<size_t> Next(const Tried& tried, SteadyTime now, UpstreamServer::Urgency urgency);
+  // One that can send a query at once, where `chosen` would have to connect first; nullopt where there is none, or
+  // where the policy wants `chosen` itself: `sharded` and `ordered` only let another address of the same upstream stand
+  // in.
+  std::optional<size_t> StandIn(size_t chosen, const Tried& tried, SteadyTime now);
   // One that serves, for a query that another server has already: of the same upstream where the policy is to show a
   // name to no other.
   std::optional<size_t> NextBeside(size_t first, const Tried& tried, SteadyTime now);
@@ -99,6 +103,7 @@ class ServerChoice {
     Duration score{0};  // of the ready one
   };
 
+  std::optional<size_t> BestConnected(size_t group, const Tried& tried, SteadyTime now) const;
   size_t GroupAt(size_t position) const;
   Pick BestOf(size_t group, const Tried& tried, SteadyTime now, UpstreamServer::Urgency urgency);
   std::optional<size_t> NextInTurn(const Tried& tried, SteadyTime now, UpstreamServer::Urgency urgency);

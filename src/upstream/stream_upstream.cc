@@ -98,6 +98,11 @@ UpstreamServer::Readiness StreamUpstream::Tend(SteadyTime now, Urgency urgency) 
   return connecting_since_ && !FailsAtOnce(now) ? Readiness::kDoubtful : Readiness::kResting;
 }
 
+void StreamUpstream::Prepare(SteadyTime now) {
+  const bool connect = !closed_ && current_ == nullptr && !connecting_since_;
+  if (connect && back_off_.MayTryAt(now)) StartConnecting(now);
+}
+
 // --- connections ---
 
 // May end before it returns: a network that is not there is noticed at once.

@@ -75,6 +75,8 @@ class UpstreamServer : public Upstream {
   virtual Readiness Tend(SteadyTime now, Urgency urgency) = 0;
   // A query that is put to it now leaves at once: nothing has to be set up first.
   virtual bool Connected() const = 0;
+  // Queries are going to come: sets up what they would have to wait for, if anything.
+  virtual void Prepare(SteadyTime /*now*/) {}
   // Addresses, routes or links have changed, or the machine has slept: nothing that was learned of the way to the
   // server holds any more.
   virtual void NetworkChanged(SteadyTime now) = 0;
