@@ -30,10 +30,11 @@ struct UpstreamQuery {
 };
 
 // A response that was matched to its query (RFC 5452 §9.1) and parsed. Move-only; `message` borrows from `octets`,
-// whose heap block moves along.
+// whose heap block moves along. It is on the heap because each coroutine on the way has room for a response from the
+// start, and waits for most of its time.
 struct UpstreamResponse {
   Octets octets;
-  Message message;
+  std::unique_ptr<const Message> message;
   std::shared_ptr<const std::string> upstream;  // its name in the configuration
   SteadyTime received_at;
   bool authenticated = false;  // came over TLS with the server's identity checked

@@ -35,10 +35,10 @@ ResolutionPtr FailureFrom(const UpstreamResponse& response, const Classification
                                   classification.rcode != Rcode::kNoError && classification.rcode != Rcode::kNxDomain &&
                                   classification.rcode != Rcode::kFormErr && classification.rcode < Rcode::kBadVers;
   failure.rcode = about_the_question ? classification.rcode : Rcode::kServFail;
-  failure.errors = ExtendedErrorsOf(response.message.scan(), *response.upstream);
+  failure.errors = ExtendedErrorsOf(response.message->scan(), *response.upstream);
   if (failure.errors.empty()) {
     failure.errors.push_back({failure.rcode == Rcode::kServFail ? EdeCode::kNoReachableAuthority : EdeCode::kOther,
-                              StrCat(*response.upstream, ": answered ", RcodeToString(response.message.scan().rcode()),
+                              StrCat(*response.upstream, ": answered ", RcodeToString(response.message->scan().rcode()),
                                      "; ", classification.not_cacheable_because)});
   }
   return std::make_shared<const Resolution>(std::move(failure));
@@ -154,14 +154,14 @@ ResolutionPtr QueryCoalescer::Conclude(const PendingExchange& exchange,
     return FailureFor(response.status());
   }
   Classification classification = ClassifyResponse(
-      response->message, options_.ttl, exchange.query.dnssec_ok ? DnssecRecords::kKeep : DnssecRecords::kLeaveOut);
+      *response->message, options_.ttl, exchange.query.dnssec_ok ? DnssecRecords::kKeep : DnssecRecords::kLeaveOut);
   if (!classification.usable()) {
     statistics_.failures.Add();
     return FailureFrom(*response, classification);
   }
   classification.authentic_data &= options_.trust_upstream_ad && response->authenticated;
   absl::StatusOr<ImagePtr> image =
-      ResponseImage::Build(response->message, classification, *response->upstream, response->received_at);
+      ResponseImage::Build(*response->message, classification, *response->upstream, response->received_at);
   if (!image.ok()) {
     statistics_.failures.Add();
     return FailureFor(image.status());

@@ -36,18 +36,24 @@ class ResolutionWaiter final : public PendingWaiter {
  public:
   ResolutionWaiter(Executor executor, CompletionInbox& home, const CacheKey& question_in, const IpAddress& client_in,
                    Deadline deadline_in)
-      : PendingWaiter(question_in, client_in, deadline_in), outcome_(executor), home_(home) {}
+      : PendingWaiter(question_in, client_in, deadline_in), spot_(executor), home_(home) {}
 
-  // On the worker's loop.
-  Task<ResolutionPtr> Wait() { return outcome_.Wait(); }
+  // On the worker's loop, for `co_await waiter.Completed()` in a Task, once and before anything else has a turn on the
+  // loop since Submit; then the resolution is there.
+  auto Completed() { return spot_.Park(); }
+  const Resolution& resolution() const { return *resolution_; }
   static void Deliver(std::vector<CompletedWait>& batch) {
-    for (CompletedWait& wait : batch) wait.waiter->outcome_.Set(std::move(wait.resolution));
+    for (CompletedWait& wait : batch) {
+      wait.waiter->resolution_ = std::move(wait.resolution);
+      wait.waiter->spot_.Resume();
+    }
   }
   // Thread-safe, once: the waiter is the worker's again, which may end it at any moment.
   void Complete(ResolutionPtr resolution) { home_.Push({this, std::move(resolution)}); }
 
  private:
-  OneShot<ResolutionPtr> outcome_;
+  ParkingSpot spot_;
+  ResolutionPtr resolution_;
   CompletionInbox& home_;
 };
 

@@ -84,24 +84,30 @@ ImmediateReply Resolver::AnswerNow(OctetView octets, const Client& client, Stead
 }
 
 Task<Octets> Resolver::Answer(Octets octets, Client client, SteadyTime now) {
-  // AnswerNow has accepted these octets: the scan is repeated for the places it finds, the model is not needed again.
-  ScannedMessage query;
-  ScanMessage(octets, MessageSide::kQuery, query);
-
-  ResolutionWaiter waiter(loop_.get_executor(), completions_, KeyOf(query), client.endpoint.address,
+  const Question question = Reread(octets, client);
+  ResolutionWaiter waiter(loop_.get_executor(), completions_, question.key, client.endpoint.address,
                           Deadline::After(now, config_->query.deadline));
   coalescer_.Submit(waiter);
-  const ResolutionPtr resolution = co_await waiter.Wait();
+  co_await waiter.Completed();
+  const Resolution& resolution = waiter.resolution();
 
-  const ReplyContext context = ContextOf(query, client);
-  Octets reply(ReplyOctetsMax(*resolution, context));
+  const ReplyContext& context = question.context;
+  Octets reply(ReplyOctetsMax(resolution, context));
   const SteadyTime sent_at = clock_.Now();
-  const size_t size = resolution->image
-                          ? RenderReply(*resolution->image, context, resolution->image->AgeSeconds(sent_at), {}, reply)
-                          : RenderError(resolution->rcode, resolution->errors, context, reply);
+  const size_t size = resolution.image
+                          ? RenderReply(*resolution.image, context, resolution.image->AgeSeconds(sent_at), {}, reply)
+                          : RenderError(resolution.rcode, resolution.errors, context, reply);
   reply.resize(size);
-  CountReply(reply, resolution->image ? resolution->image->rcode() : resolution->rcode);
+  CountReply(reply, resolution.image ? resolution.image->rcode() : resolution.rcode);
   co_return reply;
+}
+
+// What is needed of the query while it waits and behind it: a third of what the scan finds, and there may be thousands.
+Resolver::Question Resolver::Reread(OctetView octets, const Client& client) const {
+  // AnswerNow has accepted these octets: the scan is repeated for the places it finds.
+  ScannedMessage query;
+  ScanMessage(octets, MessageSide::kQuery, query);
+  return {KeyOf(query), ContextOf(query, client)};
 }
 
 ReplyContext Resolver::ContextOf(const ScannedMessage& query, const Client& client) const {

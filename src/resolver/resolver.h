@@ -46,6 +46,11 @@ class Resolver final : public QueryHandler {
   const Statistics& statistics() const { return statistics_; }
 
  private:
+  struct Question {  // borrows the octets
+    CacheKey key;
+    ReplyContext context;
+  };
+  Question Reread(OctetView octets, const Client& client) const;
   ReplyContext ContextOf(const ScannedMessage& query, const Client& client) const;
   ImmediateReply Decided(const PolicyDecision& decision, const ReplyContext& context, std::span<uint8_t> buffer);
   ImmediateReply Dropped();

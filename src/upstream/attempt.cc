@@ -36,7 +36,7 @@ void Attempt::Parse() {
   }
   server.Learn(message->scan(), response.received_at - started_at);
   if (!own) server.Count(message->scan(), response.received_at - started_at);
-  response.message = *std::move(message);
+  response.message = std::make_unique<const Message>(*std::move(message));
 }
 
 void AttemptList::PushBack(Attempt& attempt) {

@@ -150,8 +150,8 @@ Task<> HostResolver::AskFor(size_t family, Deadline deadline, Cancellation& canc
 }
 
 absl::StatusOr<HostResolver::Found> HostResolver::ReadAnswer(const UpstreamResponse& response, uint16_t type) const {
-  const ScannedMessage& scan = response.message.scan();
-  const Classification meaning = ClassifyResponse(response.message, TtlPolicy(), DnssecRecords::kLeaveOut);
+  const ScannedMessage& scan = response.message->scan();
+  const Classification meaning = ClassifyResponse(*response.message, TtlPolicy(), DnssecRecords::kLeaveOut);
   if (!meaning.usable()) {
     return absl::UnavailableError(
         StrCat(*response.upstream, " answers ", RcodeToString(scan.rcode()), ", ", ResponseKindToString(meaning.kind)));

@@ -215,7 +215,7 @@ void Race::JudgeIfDone(Entrant& entrant) {
     if (errors_.size() < Limits::kErrorsPerQueryMax) errors_.emplace_back(MessageOf(result.status()));
     return;
   }
-  const Grade grade = GradeOf(result->message);
+  const Grade grade = GradeOf(*result->message);
   if (grade > grade_) {
     grade_ = grade;
     best_ = &entrant;

@@ -39,7 +39,7 @@ class Race {
 
   // Looks at what has come and does what is due. True when there is nothing more to wait for.
   bool Advance(SteadyTime now);
-  Task<> Sleep() { return wakeup_.Wait(); }
+  Wakeup::Waiting Sleep() { return wakeup_.Wait(); }
 
   // When Advance was true. Result once.
   End end() const;

@@ -83,7 +83,7 @@ class FakeUpstream final : public Upstream {
     response.octets = *std::move(octets);
     absl::StatusOr<Message> message = ParseResponse(response.octets);
     if (!message.ok()) return message.status();
-    response.message = *std::move(message);
+    response.message = std::make_unique<const Message>(*std::move(message));
     response.upstream = std::make_shared<const std::string>("fake");
     response.received_at = clock_.Now();
     response.authenticated = authenticated;

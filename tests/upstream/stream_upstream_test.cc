@@ -65,7 +65,7 @@ TEST_F(StreamUpstreamTest, AnswersAQuery) {
   const UpstreamResponse& response = **asked.result;
   EXPECT_EQ(*response.upstream, "test");
   EXPECT_TRUE(response.authenticated);
-  EXPECT_EQ(response.message.octets().data(), response.octets.data()) << "the message borrows from what moves along";
+  EXPECT_EQ(response.message->octets().data(), response.octets.data()) << "the message borrows from what moves along";
   EXPECT_LE(response.received_at, std::chrono::steady_clock::now());
   EXPECT_EQ(MustReadMessage(response.octets).answers.at(0).name, "www.example.");
   const UpstreamSnapshot snapshot = upstream.Snapshot();
