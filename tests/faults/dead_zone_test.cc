@@ -64,7 +64,9 @@ TEST_F(DeadZoneTest, X10_FiveThousandQueriesASecondForADeadZoneHarmNobodyElse) {
   EXPECT_EQ(cached_report.good, cached_report.sent);
   EXPECT_GE(static_cast<double>(new_report.good), 0.99 * static_cast<double>(new_report.sent));
   EXPECT_LE(new_report.p99, milliseconds(50) + kNoise / 5);
+#if !defined(__SANITIZE_ADDRESS__)  // which keeps freed memory for a while
   EXPECT_LE(most - before, 64.0);
+#endif
   // The names say nothing about the upstream.
   EXPECT_EQ(server->counters().handshakes, 1U);
 }
