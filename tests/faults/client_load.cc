@@ -100,7 +100,10 @@ void ClientLoad::WaitForSent(size_t count) const { WaitFor(sent_, count, "querie
 void ClientLoad::WaitForGood(size_t count) const { WaitFor(good_, count, "good answers"); }
 
 const std::vector<ClientOutcome>& ClientLoad::Finish() {
-  if (thread_.joinable()) thread_.join();
+  if (thread_.joinable()) {
+    thread_.join();
+    outcomes_.resize(sent_);
+  }
   return outcomes_;
 }
 
@@ -118,14 +121,15 @@ void ClientLoad::Run() {
   while (true) {
     Clock::time_point now = Clock::now();
     const auto room = [&] { return options_.in_flight_max == 0 || next - answered < options_.in_flight_max; };
-    while (next < outcomes_.size() && due(next) <= now && room()) {
+    const size_t end = stopped_ ? next : outcomes_.size();
+    while (next < end && due(next) <= now && room()) {
       outcomes_[next].sent_at = last_sent = Clock::now();
       if (!sockets.Send(next, "n" + std::to_string(next) + "." + zone(next))) break;
       sent_ = ++next;
     }
     now = Clock::now();
     milliseconds timeout(200);
-    if (next < outcomes_.size()) {
+    if (next < end) {
       if (room()) timeout = std::chrono::ceil<milliseconds>(std::max(due(next) - now, Clock::duration(0)));
     } else if (answered == next || now >= last_sent + options_.patience) {
       return;

@@ -74,7 +74,9 @@ class ClientLoad {
   size_t sent() const { return sent_; }
   size_t good() const { return good_; }
 
-  // Waits for the end.
+  // Sends no more, even if `count` is not reached.
+  void StopSending() { stopped_ = true; }
+  // Waits for the end. An outcome for each query that was sent.
   const std::vector<ClientOutcome>& Finish();
 
  private:
@@ -85,6 +87,7 @@ class ClientLoad {
   const Options options_;
   std::vector<ClientOutcome> outcomes_;  // the thread's until it has ended
   std::atomic<size_t> sent_{0}, good_{0};
+  std::atomic<bool> stopped_{false};
   std::thread thread_;
 };
 
