@@ -104,6 +104,7 @@ TEST_P(OutageTest, U7_ClientsAreToldAtOnceProbesAreFewAndAnswersAreBackWithinASe
   const auto back = std::chrono::duration_cast<milliseconds>(std::max(first_good, ended) - ended);
   PrintFigure("all clients", all.ToString());
   PrintFigure("clients in the outage but its first and last second", during.ToString());
+  PrintFigure("time that it took to end the outage", std::chrono::duration_cast<milliseconds>(ended - ending));
   PrintFigure("first good answer after the end", back);
   PrintFigure("connects seen in the outage", std::to_string(connects));
   PrintServer("upstream", *server);
