@@ -30,7 +30,7 @@ void Attempt::Parse() {
   absl::StatusOr<Message> message = ParseResponse(response.octets);
   if (!message.ok()) {
     server.counters.malformed.Add();
-    server.counters.failed.Add();
+    if (!own) server.counters.failed.Add();
     *result_ = absl::DataLossError(StrCat(server.label, ": ", MessageOf(message.status())));
     return;
   }

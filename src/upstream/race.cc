@@ -91,8 +91,9 @@ bool Race::Advance(SteadyTime now) {
     GiveUp(now);
     return true;
   }
+  if (NewestFailed()) patience_ends_ = now;
   while (running_ == 0 || now >= patience_ends_) {
-    if (!AskOneMore(now)) return true;
+    if (!AskOneMore(now) || grade_ >= Grade::kFinal) return true;
   }
   timeout_.Set(next_turn_);
   return false;
@@ -100,10 +101,13 @@ bool Race::Advance(SteadyTime now) {
 
 bool Race::AskOneMore(SteadyTime now) {
   if (running_ != 0 && std::exchange(hedge_due_, false)) {
-    Entrant& first = entrants_.front();
-    const std::optional<size_t> beside = choice_.NextBeside(first.server, tried_, now);
+    const Entrant& first = entrants_.front();
+    // Others may have used the budget up since the query was sent.
+    unsigned& budget = route_->state().hedge_budget;
+    std::optional<size_t> beside;
+    if (budget >= Limits::kHedgeCost) beside = choice_.NextBeside(first.server, tried_, now);
     if (beside) {
-      route_->state().hedge_budget -= Limits::kHedgeCost;
+      budget -= Limits::kHedgeCost;
       Enter(*beside, Role::kHedge, now);
     } else {
       WaitFor(route_->server(first.server), Role::kNext, now);
@@ -131,6 +135,12 @@ size_t Race::ConnectedOr(size_t chosen, SteadyTime now) {
   return *stand_in;
 }
 
+// The one that was asked last, in place of another, is no help: its turn is over, even if an earlier one still may
+// answer. What was asked beside another costs that one no patience.
+bool Race::NewestFailed() const {
+  return running_ != 0 && entrants_.back().judged && entrants_.back().role == Role::kNext;
+}
+
 // Who sent something unreadable is asked once more where nobody else is left: a forged or broken message must not
 // decide while there is time (RFC 5452 §9.1).
 std::optional<size_t> Race::ChooseNext(SteadyTime now) {
@@ -147,14 +157,18 @@ void Race::Enter(size_t server, Role role, SteadyTime now) {
   const bool unknown = role == Role::kFirst && !chosen.Connected() && chosen.record().connect_time == Duration::zero();
   tried_[server] = true;
   ++running_;
-  if (role == Role::kHedge) chosen.counters().hedges.Add();
   Entrant& entrant = entrants_.emplace_back(PreparedFor(chosen.transport()), wakeup_, server, role);
   entrant.attempt.own = purpose_ == Purpose::kOwn;
   WaitFor(chosen, role, now);
   chosen.Start(entrant.attempt, now);
   JudgeIfDone(entrant);
   // What came to an end before anything was sent is no attempt that was made.
-  if (entrant.judged && entrant.attempt.sends == 0 && best_ != &entrant) entrants_.pop_back();
+  if (entrant.judged && entrant.attempt.sends == 0 && best_ != &entrant) {
+    entrants_.pop_back();
+    if (role == Role::kNext) patience_ends_ = now;
+  } else if (role == Role::kHedge) {
+    chosen.counters().hedges.Add();
+  }
   if (unknown && running_ != 0) EnterSibling(server, now);
 }
 
@@ -162,7 +176,7 @@ void Race::Enter(size_t server, Role role, SteadyTime now) {
 // dead address family costs nobody time.
 void Race::EnterSibling(size_t first, SteadyTime now) {
   const std::optional<size_t> sibling = choice_.Sibling(first, tried_, now);
-  if (sibling) Enter(*sibling, Role::kNext, now);
+  if (sibling) Enter(*sibling, Role::kSibling, now);
 }
 
 const PreparedQuery& Race::PreparedFor(QueryTransport transport) {
@@ -178,10 +192,7 @@ const PreparedQuery& Race::PreparedFor(QueryTransport transport) {
 
 void Race::WaitFor(const UpstreamServer& server, Role role, SteadyTime now) {
   const auto left = std::count(tried_.begin(), tried_.end(), false) + 1;
-  hedge_due_ = left > 1 && role == Role::kFirst && MayHedge(server);
-  if (hedge_due_) {
-    return WaitUntil(now + std::max<Duration>(server.record().latency.usual_slowest(), Limits::kHedgeDelayMin));
-  }
+  hedge_due_ = false;
   if (left == 1) return WaitUntil(deadline_.at());
   // Until this one answers or fails, others get no more than their share of the time that is left.
   Duration share =
@@ -189,7 +200,9 @@ void Race::WaitFor(const UpstreamServer& server, Role role, SteadyTime now) {
   if (!server.Connected()) {
     share = std::min<Duration>(share, server.failing() ? Limits::kFailingPatience : Limits::kConnectDoubtful);
   }
-  WaitUntil(deadline_.Within(now, share).at());
+  const Duration hedge_delay = std::max<Duration>(server.record().latency.usual_slowest(), Limits::kHedgeDelayMin);
+  hedge_due_ = role == Role::kFirst && hedge_delay < share && MayHedge(server);
+  WaitUntil(deadline_.Within(now, hedge_due_ ? hedge_delay : share).at());
 }
 
 bool Race::MayHedge(const UpstreamServer& server) const {
@@ -221,7 +234,7 @@ void Race::JudgeIfDone(Entrant& entrant) {
     best_ = &entrant;
   }
   if (grade == Grade::kGood) {
-    if (entrant.role == Role::kHedge) route_->server(entrant.server).counters().hedges_won.Add();
+    if (entrant.role == Role::kHedge && best_ == &entrant) route_->server(entrant.server).counters().hedges_won.Add();
     return;
   }
   // The other addresses of an upstream are the same service and would say the same.

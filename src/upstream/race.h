@@ -63,7 +63,7 @@ class Race {
     kFinal,      // the same, and no other upstream may say otherwise
     kGood,
   };
-  enum class Role : uint8_t { kFirst, kHedge, kNext };
+  enum class Role : uint8_t { kFirst, kHedge, kSibling, kNext };
 
   struct Entrant {
     Entrant(const PreparedQuery& query, Wakeup& wakeup, size_t server_in, Role role_in)
@@ -79,6 +79,7 @@ class Race {
   bool cancelled() const { return query_.cancellation != nullptr && query_.cancellation->cancelled(); }
   // Asks one more server, or waits for those that are asked. False where nobody is left to wait for.
   bool AskOneMore(SteadyTime now);
+  bool NewestFailed() const;
   std::optional<size_t> ChooseNext(SteadyTime now);
   size_t ConnectedOr(size_t chosen, SteadyTime now);
   void Enter(size_t server, Role role, SteadyTime now);

@@ -5,8 +5,8 @@
 
 namespace dotward {
 
-// What happened at one server address since the start. Written on the forwarding loop, readable on any thread; never
-// reset.
+// What happened at one server address since the start. A question of our own is counted as a probe, and what becomes of
+// it is not. Written on the forwarding loop, readable on any thread; never reset.
 struct UpstreamCounters {
   Counter queries;               // put on a connection, once each however often they were sent
   Counter retried;               // sent once more because their connection was lost

@@ -71,8 +71,10 @@ Task<absl::StatusOr<UpstreamResponse>> UpstreamServer::Exchange(const UpstreamQu
 }
 
 void UpstreamServer::GiveUp(Attempt& attempt, SteadyTime now) {
-  record_.counters.timeouts.Add();
-  record_.counters.failed.Add();
+  if (!attempt.own) {
+    record_.counters.timeouts.Add();
+    record_.counters.failed.Add();
+  }
   attempt.Withdraw();
   Tend(now, Urgency::kOthersServe);
 }
@@ -87,7 +89,7 @@ void UpstreamServer::Banish(SteadyTime until, absl::Status why) {
 }
 
 void UpstreamServer::Fail(Attempt& attempt, const absl::Status& status) {
-  record_.counters.failed.Add();
+  if (!attempt.own) record_.counters.failed.Add();
   attempt.Complete(status);
 }
 
