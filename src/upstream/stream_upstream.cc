@@ -55,7 +55,8 @@ void StreamUpstream::Place(Attempt& attempt, SteadyTime now) {
   }
   if (FailsAtOnce(now)) return Fail(attempt, last_error());
   // While a connection is ending, what becomes of it decides whether another is made at once.
-  const bool connect = current_ == nullptr && !connecting_since_;
+  // So do those that are there, where there are too many of them.
+  const bool connect = current_ == nullptr && !connecting_since_ && HasRoomForConnection();
   if (connect && !back_off_.MayTryUrgentlyAt(now)) return Fail(attempt, last_error());
   attempt.HeldBy(this);
   waiting_.PushBack(attempt);
@@ -93,7 +94,7 @@ UpstreamServer::Readiness StreamUpstream::Tend(SteadyTime now, Urgency urgency) 
   }
   if (current_ != nullptr || back_off_.failures() == 0) return Readiness::kReady;
   const bool may_try = urgency == Urgency::kNobodyElse ? back_off_.MayTryUrgentlyAt(now) : back_off_.MayTryAt(now);
-  if (!may_try) return Readiness::kResting;
+  if (!may_try || !HasRoomForConnection()) return Readiness::kResting;
   StartConnecting(now);
   return connecting_since_ && !FailsAtOnce(now) ? Readiness::kDoubtful : Readiness::kResting;
 }
@@ -159,6 +160,12 @@ Task<> StreamUpstream::RunConnection() {
   absl::StatusOr<std::unique_ptr<ClientStream>> stream = co_await Connect(started);
   connecting_since_.reset();
   const SteadyTime connected_at = Now();
+  const bool overtaken = std::exchange(connect_again_, false);
+  if (!stream.ok() && overtaken && !closed_) {
+    // It says nothing about the server as it can be reached now.
+    StartConnecting(connected_at);
+    co_return;
+  }
   if (!stream.ok()) {
     ConnectFailed(stream.status(), started, connected_at);
     co_return;
@@ -179,22 +186,24 @@ void StreamUpstream::Connected(UpstreamConnection& connection, SteadyTime now) {
     replaced->Retire();
   }
   if (closed_) connection.Close(ConnectionEnd::kClosedHere, "it is being closed");
+  bool doubtful = back_off_.failures() != 0;
   for (UpstreamConnection* other : others_) {
-    if (other->suspect()) PlaceAll(other->TakeUnanswered(Limits::kSendsPerAttemptMax), now);
+    if (!other->suspect()) continue;
+    doubtful = true;
+    PlaceAll(other->TakeUnanswered(Limits::kSendsPerAttemptMax), now);
   }
   PlaceAll(std::exchange(waiting_, {}), now);
-  // Who was failing has to answer something before it is trusted again.
-  if (back_off_.failures() != 0) connection.Probe(now);
+  // Who was failing has to answer something before it is trusted again; who fell silent shall have done so before the
+  // silent connection is given up.
+  if (doubtful) connection.Probe(now);
   UpdateState(now);
 }
 
 void StreamUpstream::ConnectFailed(const absl::Status& status, SteadyTime started, SteadyTime now) {
   if (closed_) return;
-  if (std::exchange(connect_again_, false)) {
-    StartConnecting(now);
-    return;
-  }
   record_.counters.connect_failures.Add();
+  // What was suspect has answered meanwhile, and serves.
+  if (Usable(current_)) return;
   back_off_.Failed(BackOff::Failure::kConnect, started, now, ids_.Next());
   // The stream's own text begins with the address.
   ReportTrouble("cannot connect to upstream", absl::UnavailableError(StrCat(*record_.name, " ", MessageOf(status))),
@@ -210,18 +219,24 @@ void StreamUpstream::ConnectFailed(const absl::Status& status, SteadyTime starte
 
 // New queries need another connection. Those of this one may still be answered on it, until there is that other one.
 void StreamUpstream::OnSuspected(UpstreamConnection& connection, SteadyTime now) {
-  if (&connection != current_) return;
+  if (&connection != current_) {
+    if (Usable(current_)) PlaceAll(connection.TakeUnanswered(Limits::kSendsPerAttemptMax), now);
+    return;
+  }
   current_ = nullptr;
   others_.push_back(&connection);
   const bool may_connect = !closed_ && !connecting_since_ && back_off_.MayTryUrgentlyAt(now);
-  if (may_connect && others_.size() < Limits::kConnectionsPerServerMax) StartConnecting(now);
+  if (may_connect && HasRoomForConnection()) StartConnecting(now);
   UpdateState(now);
 }
 
 void StreamUpstream::OnAlive(UpstreamConnection& connection, SteadyTime now) {
   back_off_.Succeeded();
-  // It was only slow, and nothing has taken its place.
-  if (current_ == nullptr && connection.open() && !closed_) {
+  if (&connection != current_ && current_ != nullptr) {
+    // It was only slow, and is not needed any more.
+    connection.Retire();
+  } else if (current_ == nullptr && connection.open() && !connection.retired() && !closed_) {
+    // It was only slow, and nothing has taken its place.
     const auto place = std::find(others_.begin(), others_.end(), &connection);
     if (place != others_.end()) others_.erase(place);
     current_ = &connection;
@@ -258,50 +273,41 @@ void StreamUpstream::ConnectionEnded(UpstreamConnection& connection, SteadyTime 
 
 void StreamUpstream::JudgeEnd(const UpstreamConnection& connection, Waiting waiting, const absl::Status& reason,
                               SteadyTime connected_at, SteadyTime now) {
+  const ConnectionEnd end = connection.end();
+  if (end == ConnectionEnd::kOpen || end == ConnectionEnd::kClosedHere) return;
+  if (waiting == Waiting::kQueries) record_.counters.connections_lost.Add();
+  const bool by_server = end == ConnectionEnd::kPeerClosed || end == ConnectionEnd::kBroken;
   const bool served = connection.responses() != 0;
-  const bool stable = now - connected_at >= Limits::kStableConnection;
-  switch (connection.end()) {
-    case ConnectionEnd::kOpen:
-    case ConnectionEnd::kClosedHere:
-      return;
-    case ConnectionEnd::kPeerClosed:
-    case ConnectionEnd::kBroken:
-      if (waiting == Waiting::kQueries) record_.counters.connections_lost.Add();
-      // A server may close when it likes; only one that does so before it was of any use has failed.
-      if (served || (stable && waiting == Waiting::kNothing)) {
-        back_off_.Succeeded();
-        Log(LogLevel::kDebug, "upstream connection ended",
-            {{"upstream", *record_.name}, {"address", record_.endpoint.ToString()}, {"why", connection.end_text()}});
-        return;
-      }
-      break;
-    case ConnectionEnd::kSilent:
-    case ConnectionEnd::kViolation:
-      if (waiting == Waiting::kQueries) record_.counters.connections_lost.Add();
-      // Another connection has taken its place, and that one serves.
-      if (connection.end() == ConnectionEnd::kSilent && Usable(current_) && current_->responses() != 0) {
-        Log(LogLevel::kInfo, "upstream connection replaced",
-            {{"upstream", *record_.name}, {"address", record_.endpoint.ToString()}, {"why", connection.end_text()}});
-        return;
-      }
-      break;
+  const bool stable = now - connected_at >= Limits::kStableConnection && back_off_.failures() == 0;
+  // A server may close when it likes; only one that does so before it was of any use has failed.
+  const bool no_failure = by_server && (served || (stable && waiting == Waiting::kNothing));
+  // Another connection has taken its place, and that one serves.
+  const bool replaced = Usable(current_) && current_->responses() != 0;
+  if (no_failure || replaced) {
+    Log(by_server ? LogLevel::kDebug : LogLevel::kInfo, "upstream connection ended",
+        {{"upstream", *record_.name}, {"address", record_.endpoint.ToString()}, {"why", connection.end_text()}});
+    return;
   }
   // A silent one has been given the time to be replaced; another may be replaced at once, the first time.
-  const auto failure =
-      connection.end() == ConnectionEnd::kSilent ? BackOff::Failure::kConnect : BackOff::Failure::kConnection;
+  const auto failure = end == ConnectionEnd::kSilent ? BackOff::Failure::kConnect : BackOff::Failure::kConnection;
   back_off_.Failed(failure, now, now, ids_.Next());
   ReportTrouble("upstream connection failed", reason, now);
+  // The one that took its place has to answer something before it is trusted.
+  if (Usable(current_)) current_->Probe(now);
 }
 
 void StreamUpstream::NetworkChanged(SteadyTime now) {
   if (closed_) return;
   back_off_.Succeeded();
-  const std::optional<IpAddress> address = LocalAddressTowards(options_.endpoint);
-  ForEachConnection([&](UpstreamConnection& connection) { connection.NetworkChanged(now, address); });
+  // Before the connections are asked, whose doubts may begin another try.
   if (connect_canceller_ != nullptr) {
-    connect_again_ = !waiting_.empty();
+    connect_again_ = true;
     connect_canceller_->Cancel();
   }
+  const std::optional<IpAddress> address = LocalAddressTowards(options_.endpoint);
+  const auto others = others_;  // which the current one may join
+  if (current_ != nullptr) current_->NetworkChanged(now, address);
+  for (UpstreamConnection* connection : others) connection->NetworkChanged(now, address);
   UpdateState(now);
 }
 

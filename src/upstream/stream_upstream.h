@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/ip_address.h"
+#include "base/limits.h"
 #include "dotward/task.h"
 #include "net/client_stream.h"
 #include "net/tls_credentials.h"
@@ -73,6 +74,7 @@ class StreamUpstream final : public UpstreamServer, private AttemptHolder, priva
   // It has failed more than once in a row, and only now: no query waits for the next try.
   bool FailsAtOnce(SteadyTime now) const;
 
+  bool HasRoomForConnection() const { return others_.size() < Limits::kConnectionsPerServerMax; }
   void StartConnecting(SteadyTime now);
   Task<> RunConnection();
   Task<absl::StatusOr<std::unique_ptr<ClientStream>>> Connect(SteadyTime started);

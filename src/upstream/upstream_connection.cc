@@ -170,6 +170,8 @@ Task<> UpstreamConnection::Watch() {
     co_await watch_.Wait();
     watch_timeout_.Cancel();
   }
+  // While it still is the probe: it counts for no query in flight.
+  if (probe_) probe_->Withdraw();
   probe_.reset();
 }
 
@@ -229,6 +231,7 @@ void UpstreamConnection::NetworkChanged(SteadyTime now, const std::optional<IpAd
   } else if (!moved) {
     const Duration soon = std::max<Duration>(2 * server_.latency.smoothed(), Limits::kNetworkChangePatience);
     answer_due_ = now + std::min(soon, patience());
+    if (!waiting_since_) waiting_since_ = now;  // for a question that was under way before
   }
   watch_.Notify();
 }
@@ -291,15 +294,17 @@ void UpstreamConnection::HandleFrame(OctetView frame, SteadyTime now) {
     // Nobody waits for it, but it says how slow the server is: whoever lost a race is measured too.
     server_.counters.late.Add();
     server_.latency.Add(now - entry->second.sent_at);
-    return HandleAnswered(id, now);
+    HandleAnswered(id, now, Answered::kQuery);
+    return;
   }
   if (!MatchesQuery(frame, id, attempt->query().question()) && !IsBareError(frame)) {
     server_.counters.mismatched.Add();
     Close(ConnectionEnd::kViolation, "the server answered with another question than it was asked");
     return;
   }
-  if (!IsProbe(*attempt)) --in_flight_;
-  HandleAnswered(id, now);
+  const Answered answered = IsProbe(*attempt) ? Answered::kProbe : Answered::kQuery;
+  if (answered == Answered::kQuery) --in_flight_;
+  HandleAnswered(id, now, answered);
   Answer(*attempt, frame, now);
   CloseIfRetired();
 }
@@ -314,13 +319,13 @@ void UpstreamConnection::HandleUnmatched(uint16_t id) {
   }
 }
 
-void UpstreamConnection::HandleAnswered(uint16_t id, SteadyTime now) {
+void UpstreamConnection::HandleAnswered(uint16_t id, SteadyTime now, Answered answered) {
   taken_.erase(id);
   last_activity_ = now;
   waiting_since_ = in_flight_ != 0 ? std::optional(now) : std::nullopt;
   answer_due_.reset();
   const bool cleared = std::exchange(suspect_since_, std::nullopt).has_value();
-  if (++responses_ == 1 || cleared) owner_.OnAlive(*this, now);
+  if (++responses_ == 1 || cleared || answered == Answered::kProbe) owner_.OnAlive(*this, now);
 }
 
 void UpstreamConnection::Answer(Attempt& attempt, OctetView frame, SteadyTime now) {

@@ -49,7 +49,7 @@ class UpstreamConnection final : private AttemptHolder {
    public:
     // It has been silent for too long, or is no longer where the network leads.
     virtual void OnSuspected(UpstreamConnection& connection, SteadyTime now) = 0;
-    // The first answer of all, or the first since it was suspected.
+    // The first answer of all, the first since it was suspected, or one to Probe().
     virtual void OnAlive(UpstreamConnection& connection, SteadyTime now) = 0;
 
    protected:
@@ -66,6 +66,7 @@ class UpstreamConnection final : private AttemptHolder {
 
   bool open() const { return end_ == ConnectionEnd::kOpen; }
   bool suspect() const { return suspect_since_.has_value(); }
+  bool retired() const { return retired_; }
   // Whether one more query may be sent: it is open, an ID can be had, and the server takes what it is sent.
   bool HasRoom() const;
   // Puts the query behind those that wait to be written; all that are there on the loop's next turn leave together.
@@ -117,7 +118,8 @@ class UpstreamConnection final : private AttemptHolder {
   void Put(Attempt& attempt, SteadyTime now);
   void HandleFrame(OctetView frame, SteadyTime now);
   void HandleUnmatched(uint16_t id);
-  void HandleAnswered(uint16_t id, SteadyTime now);
+  enum class Answered : uint8_t { kQuery, kProbe };
+  void HandleAnswered(uint16_t id, SteadyTime now, Answered answered);
   void Answer(Attempt& attempt, OctetView frame, SteadyTime now);
   bool IsProbe(const Attempt& attempt) const { return probe_ && &attempt == &*probe_; }
   uint16_t TakeFreeId();
