@@ -2,11 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "base/limits.h"
-#include "upstream_fixture.h"
+#include "forwarder_fixture.h"
 
 namespace dotward {
 namespace {
@@ -27,75 +28,7 @@ LoopbackDotServer::Script Fails(Rcode rcode) {
   return [rcode](const LoopbackQuery& query) { return Reply(FailureAnswerTo(query.message, rcode)); };
 }
 
-// Several servers under one CA, and a forwarder before them.
-class ForwarderTest : public UpstreamFixture {
- protected:
-  ~ForwarderTest() override {
-    if (forwarder_ == nullptr) return;
-    forwarder_->Close();
-    bool joined = false;
-    TaskGroup joiner(loop_);
-    joiner.Spawn(JoinForwarder(joined));
-    EXPECT_TRUE(RunUntil([&] { return joined && joiner.running() == 0; })) << "something still runs after Close";
-  }
-
-  LoopbackDotServer& AddServer(LoopbackDotServer::Script script, LoopbackAccept accept = LoopbackAccept::kServe) {
-    LoopbackDotServer::Options options;
-    options.authority = authority_;
-    options.accept = accept;
-    return *servers_.emplace_back(std::make_unique<LoopbackDotServer>(std::move(script), options));
-  }
-  // One upstream a server, called "u0", "u1" and so on.
-  void AddUpstream(uint16_t port, std::vector<IpAddress> addresses = {IpAddress::V4({127, 0, 0, 1})}) {
-    UpstreamConfig upstream;
-    upstream.name = StrCat("u", config_.upstreams.size());
-    upstream.addresses = std::move(addresses);
-    upstream.port = port;
-    upstream.auth_name = "dns.test";
-    upstream.ca_file = authority_->ca_file();
-    config_.upstreams.push_back(upstream);
-  }
-  void AddRoute(std::string zone, std::vector<std::string> upstreams) {
-    ForwardConfig forward;
-    forward.zone = std::move(zone);
-    forward.upstreams = std::move(upstreams);
-    forward.policy = policy_;
-    forward.hedge = hedge_;
-    config_.forward.push_back(forward);
-  }
-  // The default route to every server, in order.
-  Forwarder& Forward(std::vector<LoopbackDotServer::Script> scripts) {
-    std::vector<std::string> names;
-    for (auto& script : scripts) AddUpstream(AddServer(std::move(script)).port());
-    for (const UpstreamConfig& upstream : config_.upstreams) names.push_back(upstream.name);
-    AddRoute(".", names);
-    return Create();
-  }
-  Forwarder& Create() {
-    auto created = Forwarder::Create(loop_, config_);
-    EXPECT_TRUE(created.ok()) << created.status();
-    forwarder_ = *std::move(created);
-    return *forwarder_;
-  }
-  uint64_t QueriesAt(size_t server) const { return servers_[server]->counters().queries; }
-  std::string AnswerOf(const Asked& asked) const {
-    return asked.answered() ? MustReadMessage((*asked.result)->octets).answers.at(0).data_text : asked.text();
-  }
-
-  std::shared_ptr<const TestAuthority> authority_ = std::make_shared<const TestAuthority>();
-  std::vector<std::unique_ptr<LoopbackDotServer>> servers_;
-  Config config_;
-  UpstreamPolicy policy_ = UpstreamPolicy::kOrdered;  // of the routes that are added
-  bool hedge_ = false;
-  std::unique_ptr<Forwarder> forwarder_;
-
- private:
-  Task<> JoinForwarder(bool& joined) {
-    co_await forwarder_->Join();
-    joined = true;
-  }
-};
-
+using ForwarderTest = ForwarderFixture;
 using PromiseR7 = ForwarderTest;
 using PromiseX5 = ForwarderTest;
 using PromiseU9 = ForwarderTest;
@@ -250,9 +183,12 @@ TEST_F(ForwarderTest, OneAddressSpeaksForAllOfItsUpstream) {
   Forwarder& forwarder = Create();
   EXPECT_EQ(AnswerOf(AskAndWait(forwarder, "first.example.")), "192.0.2.10");
   server.SetScript(Fails(Rcode::kServFail));
-  const uint64_t before = server.counters().queries;
   EXPECT_EQ(AnswerOf(AskAndWait(forwarder, "www.example.")), "192.0.2.20");
-  EXPECT_EQ(server.counters().queries - before, 1U);
+  // The first question, which went to both, may still be on its way to the one that lost.
+  const std::vector<LoopbackQuery> queries = server.queries();
+  EXPECT_EQ(std::count_if(queries.begin(), queries.end(),
+                          [](const LoopbackQuery& query) { return NameOf(query.message) == "www.example."; }),
+            1);
 }
 
 // --- R7, X5: what cannot be read ---

@@ -47,6 +47,15 @@ class StreamUpstreamTest : public UpstreamFixture {
     EXPECT_EQ(upstream.Snapshot().failed, 0U);
     EXPECT_TRUE(server.WaitUntil([](const auto& counters) { return counters.closed_connections >= 1; }));
   }
+  // A server that is known to be slow is waited for: reading very many queries takes it a while. Its script answers the
+  // first query after "slow".
+  void AskSlowly(LoopbackDotServer& server, StreamUpstream& upstream) {
+    const Asked& slow = Ask(upstream, "slow.");
+    const SteadyTime begun = std::chrono::steady_clock::now();
+    ASSERT_TRUE(RunUntil([&] { return std::chrono::steady_clock::now() - begun > milliseconds(400); }));
+    server.Fire("slow");
+    ASSERT_TRUE(RunUntil([&] { return slow.done(); }));
+  }
 };
 
 using PromiseU1 = StreamUpstreamTest;
@@ -808,15 +817,12 @@ TEST_F(StreamUpstreamTest, LimitInFlight_ASecondConnectionTakesWhatTheFirstHasNo
     return Actions{LoopbackAction::ReplyTogether(answers).After("go")};
   });
   StreamUpstream& upstream = Add(server);
-  // A server that is known to be slow is waited for: reading so many queries takes it a while.
-  const Asked& slow = Ask(upstream, "slow.");
-  const SteadyTime begun = std::chrono::steady_clock::now();
-  ASSERT_TRUE(RunUntil([&] { return std::chrono::steady_clock::now() - begun > milliseconds(400); }));
-  server.Fire("slow");
-  ASSERT_TRUE(RunUntil([&] { return slow.done(); }));
+  AskSlowly(server, upstream);
   Held first(loop_, upstream, Limits::kInFlightPerConnectionMax, "held.");
   ASSERT_TRUE(RunUntil([&] { return server.counters().queries == Limits::kInFlightPerConnectionMax + 1; }));
   EXPECT_EQ(server.counters().connections, 1U);
+  const uint64_t probes = upstream.Snapshot().probes;
+  ASSERT_TRUE(RunUntil([&] { return upstream.Snapshot().probes > probes; })) << "a question of our own still has an ID";
   Held one_more(loop_, upstream, 1, "one.more.");
   ASSERT_TRUE(RunUntil([&] { return one_more.done() == 1; }));
   EXPECT_EQ(one_more.answered(), 1U);
@@ -847,9 +853,12 @@ TEST_F(StreamUpstreamTest, LimitWaiting_QueriesForOneHandshakeAreBounded) {
 }
 
 TEST_F(StreamUpstreamTest, LimitOutput_UnsentQueriesOfOneConnectionAreBounded) {
-  LoopbackDotServer server;
+  LoopbackDotServer server([](const LoopbackQuery& query) {
+    if (query.total != 0) return Honest(query);
+    return Actions{LoopbackAction::Reply(PositiveAnswerTo(query.message)).After("slow")};
+  });
   StreamUpstream& upstream = Add(server);
-  ASSERT_TRUE(AskAndWait(upstream, "first.example.").answered());
+  AskSlowly(server, upstream);
   std::string longest(".");
   for (int i = 0; i < 115; ++i) longest.insert(0, ".a");
   // Each is a frame of 386 octets; all of them are ready before the writer has its turn.
