@@ -58,8 +58,8 @@ absl::Status ProbeHealth(const Endpoint& listener, Duration patience) {
   std::array<uint8_t, kUdpPayloadMin> reply;
   const ssize_t received = recv(socket.get(), reply.data(), reply.size(), 0);
   if (received < 0) return Failed(target, "receive");
-  const OctetView question = OctetView(query).subspan(kHeaderOctets, name->wire().size() + 4);
-  if (!MatchesQuery(OctetView(reply).first(static_cast<size_t>(received)), parameters.id, question)) {
+  if (!MatchesQuery(OctetView(reply).first(static_cast<size_t>(received)), parameters.id, name->wire(),
+                    parameters.qtype, parameters.qclass)) {
     return absl::DataLossError(StrCat(target.ToString(), ": something else than a DNS server answered"));
   }
   return absl::OkStatus();

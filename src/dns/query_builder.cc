@@ -42,16 +42,15 @@ size_t BuildQuery(const QueryParameters& parameters, std::span<uint8_t, kBuiltQu
   return writer.size();
 }
 
-bool MatchesQuery(OctetView response, uint16_t id, OctetView question) {
-  if (response.size() < kHeaderOctets + question.size()) return false;
+bool MatchesQuery(OctetView response, uint16_t id, OctetView qname, uint16_t qtype, uint16_t qclass) {
+  if (response.size() < kHeaderOctets + qname.size() + 4) return false;
   const uint16_t flags = ReadU16(&response[header::kFlags]);
   const bool is_query_response = (flags & header::kQr) != 0 && ((flags >> 11U) & 0xfU) == opcode::kQuery;
   if (ReadU16(response.data()) != id || !is_query_response || ReadU16(&response[header::kQdCount]) != 1) return false;
-  // The name is compared without case, type and class are not letters: their octets are compared as they are.
-  const size_t name_octets = question.size() - 4;
-  const OctetView echoed = response.subspan(kHeaderOctets, question.size());
-  return EqualIgnoringCase(echoed.first(name_octets), question.first(name_octets)) &&
-         std::memcmp(echoed.data() + name_octets, question.data() + name_octets, 4) == 0;
+  // The name is compared without case, type and class are not letters.
+  const uint8_t* const type = &response[kHeaderOctets + qname.size()];
+  return EqualIgnoringCase(response.subspan(kHeaderOctets, qname.size()), qname) && ReadU16(type) == qtype &&
+         ReadU16(type + 2) == qclass;
 }
 
 }  // namespace dotward

@@ -33,8 +33,8 @@ struct QueryParameters {
 size_t BuildQuery(const QueryParameters& parameters, std::span<uint8_t, kBuiltQueryOctetsMax> out);
 
 // True where the response's ID is `id`, QR is set, the OPCODE is QUERY and its question is the query's, names compared
-// without case (RFC 5452 §9.1). `question` is QNAME, QTYPE, QCLASS.
-bool MatchesQuery(OctetView response, uint16_t id, OctetView question);
+// without case (RFC 5452 §9.1). `qname` is in uncompressed wire form.
+bool MatchesQuery(OctetView response, uint16_t id, OctetView qname, uint16_t qtype, uint16_t qclass);
 
 }  // namespace dotward
 

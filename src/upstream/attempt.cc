@@ -1,27 +1,25 @@
 #include "upstream/attempt.h"
 
-#include <array>
-#include <cstring>
 #include <utility>
 
 #include "base/strings.h"
 
 namespace dotward {
 
-PreparedQuery::PreparedQuery(const UpstreamQuery& query, QueryTransport transport)
-    : question_octets_(query.name.wire().size() + 4) {
-  std::array<uint8_t, kBuiltQueryOctetsMax> built;
-  size_ = BuildQuery({.id = 0,
-                      .qname = query.name.wire(),
-                      .qtype = query.type,
-                      .qclass = query.klass,
-                      .dnssec_ok = query.dnssec_ok,
-                      .checking_disabled = query.checking_disabled,
-                      .padding = transport == QueryTransport::kTls ? Padding::kToBlock : Padding::kNone,
-                      .keepalive = transport == QueryTransport::kUdp ? Keepalive::kNone : Keepalive::kAsk},
-                     built);
-  if (size_ > short_.size()) long_ = std::make_unique_for_overwrite<uint8_t[]>(size_);
-  std::memcpy(long_ != nullptr ? long_.get() : short_.data(), built.data(), size_);
+size_t WireQuery::Write(uint16_t id, std::span<uint8_t, kBuiltQueryOctetsMax> out) const {
+  return BuildQuery({.id = id,
+                     .qname = query_->name.wire(),
+                     .qtype = query_->type,
+                     .qclass = query_->klass,
+                     .dnssec_ok = query_->dnssec_ok,
+                     .checking_disabled = query_->checking_disabled,
+                     .padding = transport_ == QueryTransport::kTls ? Padding::kToBlock : Padding::kNone,
+                     .keepalive = transport_ == QueryTransport::kUdp ? Keepalive::kNone : Keepalive::kAsk},
+                    out);
+}
+
+bool WireQuery::IsAnsweredBy(OctetView response, uint16_t id) const {
+  return MatchesQuery(response, id, query_->name.wire(), query_->type, query_->klass);
 }
 
 void Attempt::Parse() {

@@ -3,10 +3,10 @@
 
 #include <absl/status/statusor.h>
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "base/await.h"
@@ -21,23 +21,23 @@ namespace dotward {
 
 // How a query travels to a server.
 enum class QueryTransport : uint8_t { kTls, kTcp, kUdp };
-inline constexpr size_t kQueryTransports = 3;
 
-// A question as it goes over the wire, made once however often it is sent. Its ID is the connection's business and
-// zero here. Padded for an encrypted transport (RFC 8467 §4.1); on a stream, the server is asked how long it keeps an
-// idle connection (RFC 7828 §3.2.1).
-class PreparedQuery {
+// A question as it goes over the wire to one kind of server: its octets are made when they are sent, which is once but
+// for those whose connection was lost. Padded for an encrypted transport (RFC 8467 §4.1); on a stream, the server is
+// asked how long it keeps an idle connection (RFC 7828 §3.2.1). A value of two words; `query` must outlive it.
+class WireQuery {
  public:
-  PreparedQuery(const UpstreamQuery& query, QueryTransport transport);
+  WireQuery(const UpstreamQuery& query, QueryTransport transport) : query_(&query), transport_(transport) {}
+  WireQuery(UpstreamQuery&&, QueryTransport) = delete;
 
-  OctetView octets() const { return {long_ != nullptr ? long_.get() : short_.data(), size_}; }
-  OctetView question() const { return octets().subspan(kHeaderOctets, question_octets_); }  // QNAME, QTYPE, QCLASS
+  // Returns how many octets it is.
+  size_t Write(uint16_t id, std::span<uint8_t, kBuiltQueryOctetsMax> out) const;
+  // Whether `response` is one to this query under this ID (RFC 5452 §9.1).
+  bool IsAnsweredBy(OctetView response, uint16_t id) const;
 
  private:
-  std::array<uint8_t, kQueryPaddingBlock> short_;  // enough for names up to 95 octets
-  std::unique_ptr<uint8_t[]> long_;
-  size_t size_;
-  size_t question_octets_;
+  const UpstreamQuery* query_;
+  QueryTransport transport_;
 };
 
 class Attempt;
@@ -56,8 +56,8 @@ class AttemptHolder {
 // coroutine of its own. One event loop.
 class Attempt {
  public:
-  // Both must outlive it.
-  Attempt(const PreparedQuery& query, Wakeup& asker) : query_(query), asker_(asker) {}
+  // `asker`, and what `query` was made from, must outlive it.
+  Attempt(WireQuery query, Wakeup& asker) : query_(query), asker_(asker) {}
   ~Attempt() { Withdraw(); }
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
@@ -76,7 +76,7 @@ class Attempt {
   }
 
   // --- the server's side ---
-  const PreparedQuery& query() const { return query_; }
+  const WireQuery& query() const { return query_; }
   void HeldBy(AttemptHolder* holder) { holder_ = holder; }
   // Ends the attempt and wakes the asker on the loop's next turn.
   void Complete(absl::StatusOr<UpstreamResponse> result) {
@@ -105,7 +105,7 @@ class Attempt {
 
   void Parse();
 
-  const PreparedQuery& query_;
+  const WireQuery query_;
   Wakeup& asker_;
   AttemptHolder* holder_ = nullptr;
   Attempt* previous_ = nullptr;

@@ -175,13 +175,11 @@ absl::Status DatagramUpstream::Send(Flight& flight) {
   ASSIGN_OR_RETURN(Descriptor descriptor, OpenSocket(record_.endpoint));
 
   std::array<uint8_t, kBuiltQueryOctetsMax> query;
-  const OctetView prepared = flight.attempt->query().octets();
-  std::copy(prepared.begin(), prepared.end(), query.begin());
   flight.id = ids_.Next();
-  WriteU16(&query[header::kId], flight.id);
+  const size_t query_octets = flight.attempt->query().Write(flight.id, query);
   ssize_t octets = 0;
   do {
-    octets = send(descriptor.get(), query.data(), prepared.size(), MSG_NOSIGNAL);
+    octets = send(descriptor.get(), query.data(), query_octets, MSG_NOSIGNAL);
   } while (octets < 0 && errno == EINTR);
   // What the kernel has no room for at the moment is as good as lost on the way: it is sent again.
   const bool full = octets < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS);
@@ -206,7 +204,7 @@ Task<> DatagramUpstream::Receive(Flight& flight) {
 }
 
 void DatagramUpstream::HandleDatagram(Flight& flight, OctetView datagram, SteadyTime now) {
-  const bool matches = MatchesQuery(datagram, flight.id, flight.attempt->query().question());
+  const bool matches = flight.attempt->query().IsAnsweredBy(datagram, flight.id);
   if (!matches && (datagram.size() < kHeaderOctets || !IsBareError(datagram, flight.id))) {
     // RFC 5452 §9.1: no response to this query. The true one may come yet.
     record_.counters.mismatched.Add();
@@ -285,14 +283,14 @@ void DatagramUpstream::StartProbe() {
 }
 
 Task<> DatagramUpstream::Probe() {
-  const PreparedQuery query(RootServersQuery(), QueryTransport::kUdp);
+  const UpstreamQuery query = RootServersQuery();
   const SteadyTime started = Now();
   // One that is in use may have lost a packet; one that is failing is asked again soon.
   const bool failing = state() == UpstreamState::kFailing;
   const Duration patience = failing ? std::max<Duration>(back_off_.urgent_interval(), FirstPatience())
                                     : FirstPatience() * Limits::kDatagramProbePatience;
   Wakeup wakeup(loop_.get_executor());
-  Attempt attempt(query, wakeup);
+  Attempt attempt(WireQuery(query, QueryTransport::kUdp), wakeup);
   Timeout timeout(timeouts_, wakeup);
   attempt.started_at = started;
   attempt.own = true;

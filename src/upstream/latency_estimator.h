@@ -17,7 +17,8 @@ class LatencyEstimator {
 
   // The exponentially weighted mean with a weight of one eighth (as RFC 6298 §2 has it); zero before the first answer.
   Duration smoothed() const { return smoothed_; }
-  // An upper bound of the quantile, at most a quarter above it between 64 µs and 16 s; zero before the first answer. `share` is within 0 and 1.
+  // An upper bound of the quantile, at most a quarter above it between 64 µs and 16 s; zero before the first answer.
+  // `share` is within 0 and 1.
   Duration Quantile(double share) const;
   // Quantile(0.95), at most a few dozen answers old: for every query's use. Zero until there are kSamplesMin answers,
   // since the slowest of a handful says nothing.

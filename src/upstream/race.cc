@@ -157,7 +157,7 @@ void Race::Enter(size_t server, Role role, SteadyTime now) {
   const bool unknown = role == Role::kFirst && !chosen.Connected() && chosen.record().connect_time == Duration::zero();
   tried_[server] = true;
   ++running_;
-  Entrant& entrant = entrants_.emplace_back(PreparedFor(chosen.transport()), wakeup_, server, role);
+  Entrant& entrant = entrants_.emplace_back(WireQuery(query_, chosen.transport()), wakeup_, server, role);
   entrant.attempt.own = purpose_ == Purpose::kOwn;
   WaitFor(chosen, role, now);
   chosen.Start(entrant.attempt, now);
@@ -177,17 +177,6 @@ void Race::Enter(size_t server, Role role, SteadyTime now) {
 void Race::EnterSibling(size_t first, SteadyTime now) {
   const std::optional<size_t> sibling = choice_.Sibling(first, tried_, now);
   if (sibling) Enter(*sibling, Role::kSibling, now);
-}
-
-const PreparedQuery& Race::PreparedFor(QueryTransport transport) {
-  if (!prepared_) {
-    prepared_for_ = transport;
-    return prepared_.emplace(query_, transport);
-  }
-  if (prepared_for_ == transport) return *prepared_;
-  std::unique_ptr<PreparedQuery>& prepared = prepared_others_[static_cast<size_t>(transport)];
-  if (prepared == nullptr) prepared = std::make_unique<PreparedQuery>(query_, transport);
-  return *prepared;
 }
 
 void Race::WaitFor(const UpstreamServer& server, Role role, SteadyTime now) {

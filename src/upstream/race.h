@@ -4,12 +4,12 @@
 #include <absl/container/inlined_vector.h>
 #include <absl/status/statusor.h>
 
-#include <array>
 #include <asio/io_context.hpp>
 #include <list>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/await.h"
 #include "base/deadline.h"
@@ -66,7 +66,7 @@ class Race {
   enum class Role : uint8_t { kFirst, kHedge, kSibling, kNext };
 
   struct Entrant {
-    Entrant(const PreparedQuery& query, Wakeup& wakeup, size_t server_in, Role role_in)
+    Entrant(WireQuery query, Wakeup& wakeup, size_t server_in, Role role_in)
         : attempt(query, wakeup), server(server_in), role(role_in) {}
     Attempt attempt;
     size_t server;  // of the route
@@ -84,7 +84,6 @@ class Race {
   size_t ConnectedOr(size_t chosen, SteadyTime now);
   void Enter(size_t server, Role role, SteadyTime now);
   void EnterSibling(size_t first, SteadyTime now);
-  const PreparedQuery& PreparedFor(QueryTransport transport);
   // How long the newest entrant is waited for alone.
   void WaitFor(const UpstreamServer& server, Role role, SteadyTime now);
   bool MayHedge(const UpstreamServer& server) const;
@@ -102,9 +101,6 @@ class Race {
   Timeout timeout_;
   ServerChoice choice_;
 
-  std::optional<PreparedQuery> prepared_;  // for the transport of the first server
-  QueryTransport prepared_for_{};
-  std::array<std::unique_ptr<PreparedQuery>, kQueryTransports> prepared_others_;  // by transport
   std::list<Entrant> entrants_;  // at most Limits::kAttemptsPerQueryMax
   size_t running_ = 0;           // of these, those that are not judged
   ServerChoice::Tried tried_;
@@ -115,7 +111,7 @@ class Race {
 
   Entrant* best_ = nullptr;
   Grade grade_ = Grade::kNone;  // of the best
-  absl::InlinedVector<std::string, 1> errors_;
+  std::vector<std::string> errors_;
   bool any_malformed_ = false;
   bool timed_out_ = false;
 };

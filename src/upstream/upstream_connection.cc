@@ -1,6 +1,7 @@
 #include "upstream/upstream_connection.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/limits.h"
@@ -39,7 +40,8 @@ UpstreamConnection::UpstreamConnection(asio::io_context& loop, Timeouts& timeout
       last_activity_(Now()),
       watch_(loop.get_executor()),
       watch_timeout_(timeouts, watch_),
-      probe_query_(RootNameServers(), transport),
+      probe_query_(RootNameServers()),
+      transport_(transport),
       output_ready_(loop.get_executor()),
       frames_(Limits::kTlsReadOctets),
       tasks_(loop) {}
@@ -85,9 +87,8 @@ void UpstreamConnection::Put(Attempt& attempt, SteadyTime now) {
     if (watch_armed_for_ > now + patience() / 2) watch_.Notify();
   }
 
-  const OctetView query = attempt.query().octets();
-  AppendFrame(output_, query);
-  WriteU16(&output_[output_.size() - query.size() + header::kId], attempt.id);
+  std::array<uint8_t, kBuiltQueryOctetsMax> query;
+  AppendFrame(output_, OctetView(query).first(attempt.query().Write(attempt.id, query)));
   output_ready_.Notify();
 }
 
@@ -95,7 +96,7 @@ void UpstreamConnection::Probe(SteadyTime now) {
   // The IDs that queries may not have are enough for this one.
   if (probe_ || !open() || output_.size() >= Limits::kConnectionOutputOctetsMax) return;
   server_.counters.probes.Add();
-  probe_.emplace(probe_query_, watch_);
+  probe_.emplace(WireQuery(probe_query_, transport_), watch_);
   Put(*probe_, now);
 }
 
@@ -297,7 +298,7 @@ void UpstreamConnection::HandleFrame(OctetView frame, SteadyTime now) {
     HandleAnswered(id, now, Answered::kQuery);
     return;
   }
-  if (!MatchesQuery(frame, id, attempt->query().question()) && !IsBareError(frame)) {
+  if (!attempt->query().IsAnsweredBy(frame, id) && !IsBareError(frame)) {
     server_.counters.mismatched.Add();
     Close(ConnectionEnd::kViolation, "the server answered with another question than it was asked");
     return;

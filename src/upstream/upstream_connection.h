@@ -146,7 +146,8 @@ class UpstreamConnection final : private AttemptHolder {
   int warm_questions_ = 0;  // since the last query
   Wakeup watch_;
   Timeout watch_timeout_;
-  const PreparedQuery probe_query_;
+  const UpstreamQuery probe_query_;
+  const QueryTransport transport_;
   std::optional<Attempt> probe_;
 
   Octets output_;       // frames that are ready

@@ -49,10 +49,9 @@ UpstreamServer::UpstreamServer(asio::io_context& loop, Timeouts& timeouts, std::
       state_since_(Now()) {}
 
 Task<absl::StatusOr<UpstreamResponse>> UpstreamServer::Exchange(const UpstreamQuery& query, Deadline deadline) {
-  const PreparedQuery prepared(query, transport_);
   const SteadyTime started = Now();
   Wakeup wakeup(loop_.get_executor());
-  Attempt attempt(prepared, wakeup);
+  Attempt attempt(WireQuery(query, transport_), wakeup);
   Timeout timeout(timeouts_, wakeup);
   if (query.cancellation != nullptr) query.cancellation->Wakes(&wakeup);
   const auto cancelled = [&query] { return query.cancellation != nullptr && query.cancellation->cancelled(); };

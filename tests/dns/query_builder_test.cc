@@ -7,6 +7,7 @@
 
 #include "dns/plain_decoder.h"
 #include "dns/printers.h"
+#include "dns/wire.h"
 #include "dotward/message.h"
 #include "testing/messages.h"
 
@@ -113,6 +114,13 @@ TEST(BuildQueryTest, IsAcceptedByOurOwnListener) {
   }
 }
 
+// `question` is QNAME, QTYPE, QCLASS.
+bool Matches(OctetView response, uint16_t id, OctetView question) {
+  const size_t name_octets = question.size() - 4;
+  return MatchesQuery(response, id, question.first(name_octets), ReadU16(&question[name_octets]),
+                      ReadU16(&question[name_octets + 2]));
+}
+
 class PromiseR1 : public testing::Test {
  protected:
   PromiseR1()
@@ -121,45 +129,45 @@ class PromiseR1 : public testing::Test {
                       .Answer("www.example.", 300, A("192.0.2.1"))
                       .Build()) {}
 
-  bool Matches() const { return MatchesQuery(response_, 0x1234, question_); }
+  bool Accepts() const { return Matches(response_, 0x1234, question_); }
   // The response with one octet changed.
-  bool MatchesWith(size_t at, uint8_t octet) const {
+  bool AcceptsWith(size_t at, uint8_t octet) const {
     Octets changed = response_;
     changed[at] = octet;
-    return MatchesQuery(changed, 0x1234, question_);
+    return Matches(changed, 0x1234, question_);
   }
 
   Octets question_;
   Octets response_;
 };
 
-TEST_F(PromiseR1, TheResponseToTheQueryMatches) { EXPECT_TRUE(Matches()); }
+TEST_F(PromiseR1, TheResponseToTheQueryMatches) { EXPECT_TRUE(Accepts()); }
 
 TEST_F(PromiseR1, AnotherIdDoesNotMatch) {
   for (size_t bit = 0; bit < 16; ++bit) {
-    EXPECT_FALSE(MatchesWith(bit / 8, static_cast<uint8_t>(response_[bit / 8] ^ (1U << (bit % 8))))) << bit;
+    EXPECT_FALSE(AcceptsWith(bit / 8, static_cast<uint8_t>(response_[bit / 8] ^ (1U << (bit % 8))))) << bit;
   }
 }
 
-TEST_F(PromiseR1, AQueryDoesNotMatch) { EXPECT_FALSE(MatchesWith(2, response_[2] & 0x7F)); }
+TEST_F(PromiseR1, AQueryDoesNotMatch) { EXPECT_FALSE(AcceptsWith(2, response_[2] & 0x7F)); }
 
 TEST_F(PromiseR1, AnotherOpcodeDoesNotMatch) {
   for (unsigned opcode = 1; opcode < 16; ++opcode) {
-    EXPECT_FALSE(MatchesWith(2, static_cast<uint8_t>((response_[2] & 0x87U) | (opcode << 3U)))) << opcode;
+    EXPECT_FALSE(AcceptsWith(2, static_cast<uint8_t>((response_[2] & 0x87U) | (opcode << 3U)))) << opcode;
   }
 }
 
 TEST_F(PromiseR1, OtherFlagsAndRcodesMatch) {
   for (const uint8_t bit : {uint8_t{0x01}, uint8_t{0x02}, uint8_t{0x04}}) {
-    EXPECT_TRUE(MatchesWith(2, static_cast<uint8_t>(response_[2] ^ bit)));
+    EXPECT_TRUE(AcceptsWith(2, static_cast<uint8_t>(response_[2] ^ bit)));
   }
-  for (unsigned octet = 0; octet < 256; ++octet) EXPECT_TRUE(MatchesWith(3, static_cast<uint8_t>(octet)));
+  for (unsigned octet = 0; octet < 256; ++octet) EXPECT_TRUE(AcceptsWith(3, static_cast<uint8_t>(octet)));
 }
 
 TEST_F(PromiseR1, AnotherCountOfQuestionsDoesNotMatch) {
-  EXPECT_FALSE(MatchesWith(5, 0));
-  EXPECT_FALSE(MatchesWith(5, 2));
-  EXPECT_FALSE(MatchesWith(4, 1));
+  EXPECT_FALSE(AcceptsWith(5, 0));
+  EXPECT_FALSE(AcceptsWith(5, 2));
+  EXPECT_FALSE(AcceptsWith(4, 1));
 }
 
 TEST_F(PromiseR1, AnotherNameTypeOrClassDoesNotMatch) {
@@ -168,7 +176,7 @@ TEST_F(PromiseR1, AnotherNameTypeOrClassDoesNotMatch) {
       if (octet == response_[at]) continue;
       const bool letter = at < kHeaderOctets + question_.size() - 4 && response_[at] >= 'a' && response_[at] <= 'z';
       const bool other_case = letter && octet == response_[at] - 32U;
-      EXPECT_EQ(MatchesWith(at, static_cast<uint8_t>(octet)), other_case) << at << " " << octet;
+      EXPECT_EQ(AcceptsWith(at, static_cast<uint8_t>(octet)), other_case) << at << " " << octet;
     }
   }
 }
@@ -177,19 +185,19 @@ TEST_F(PromiseR1, TypeAndClassAreNotLettersOfTwoCases) {
   // QTYPE 0x4142 and 0x6162 would be "AB" and "ab".
   const Octets question = plain::QuestionOf("www.example", 0x4142);
   const Octets response = MessageBuilder::ResponseTo(MessageBuilder::Query(1, "www.example.", 0x6162).Build()).Build();
-  EXPECT_FALSE(MatchesQuery(response, 1, question));
+  EXPECT_FALSE(Matches(response, 1, question));
 }
 
 TEST_F(PromiseR1, ALongerOrShorterNameDoesNotMatch) {
-  EXPECT_FALSE(MatchesQuery(response_, 0x1234, plain::QuestionOf("a.www.example", rr_type::kA)));
-  EXPECT_FALSE(MatchesQuery(response_, 0x1234, plain::QuestionOf("example", rr_type::kA)));
-  EXPECT_FALSE(MatchesQuery(response_, 0x1234, plain::QuestionOf(".", rr_type::kA)));
+  EXPECT_FALSE(Matches(response_, 0x1234, plain::QuestionOf("a.www.example", rr_type::kA)));
+  EXPECT_FALSE(Matches(response_, 0x1234, plain::QuestionOf("example", rr_type::kA)));
+  EXPECT_FALSE(Matches(response_, 0x1234, plain::QuestionOf(".", rr_type::kA)));
 }
 
 TEST_F(PromiseR1, ACutResponseDoesNotMatchAndIsNotReadBeyondItsEnd) {
   for (size_t length = 0; length < kHeaderOctets + question_.size(); ++length) {
     const Octets cut(response_.begin(), response_.begin() + static_cast<std::ptrdiff_t>(length));
-    EXPECT_FALSE(MatchesQuery(cut, 0x1234, question_)) << length;
+    EXPECT_FALSE(Matches(cut, 0x1234, question_)) << length;
   }
 }
 

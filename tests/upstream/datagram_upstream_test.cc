@@ -36,7 +36,9 @@ class TcpStandIn final : public UpstreamServer {
 
   void Start(Attempt& attempt, SteadyTime now) override {
     attempt.started_at = now;
-    asked.emplace_back(attempt.query().octets().begin(), attempt.query().octets().end());
+    std::array<uint8_t, kBuiltQueryOctetsMax> query;
+    const size_t octets = attempt.query().Write(0, query);
+    asked.emplace_back(query.begin(), query.begin() + static_cast<ptrdiff_t>(octets));
     UpstreamResponse response;
     response.octets = PositiveAnswerTo(asked.back(), 60, {A("192.0.2.99")});
     response.upstream = record_.name;

@@ -46,8 +46,9 @@ class FakeServer final : public UpstreamServer {
 
   // Ends the attempt that was started as the `index`th and is not done yet, with what `answer` says, or a plain answer.
   void Answer(size_t index, SteadyTime now) {
-    const OctetView view = under_way.at(index)->query().octets();
-    const Octets query(view.begin(), view.end());
+    std::array<uint8_t, kBuiltQueryOctetsMax> buffer;
+    const size_t query_octets = under_way.at(index)->query().Write(0, buffer);
+    const Octets query(buffer.begin(), buffer.begin() + static_cast<ptrdiff_t>(query_octets));
     const absl::StatusOr<Octets> octets = answer ? answer(query) : PositiveAnswerTo(query);
     if (!octets.ok()) return under_way[index]->Complete(octets.status());
     UpstreamResponse response;

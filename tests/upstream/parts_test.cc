@@ -20,34 +20,35 @@ namespace {
 
 using std::chrono::milliseconds;
 
-Octets PreparedOctets(const UpstreamQuery& query, QueryTransport transport = QueryTransport::kTls) {
-  const PreparedQuery prepared(query, transport);
-  return Octets(prepared.octets().begin(), prepared.octets().end());
+Octets WireOctets(const UpstreamQuery& query, QueryTransport transport = QueryTransport::kTls) {
+  std::array<uint8_t, kBuiltQueryOctetsMax> octets;
+  const size_t size = WireQuery(query, transport).Write(1, octets);
+  return Octets(octets.begin(), octets.begin() + static_cast<ptrdiff_t>(size));
 }
 
-TEST(PreparedQueryTest, E7_IsPaddedTo128Octets) {
+TEST(WireQueryTest, E7_IsPaddedTo128Octets) {
   UpstreamQuery query;
   for (const char* name : {".", "a.", "www.example.",
                            "a.rather.long.name.that.needs.more.than.one.block.of.padding."
                            "when.it.is.written.out.in.full.with.all.of.its.labels.example."}) {
     query.name = Name::Parse(name).value();
-    const Octets octets = PreparedOctets(query);
+    const Octets octets = WireOctets(query);
     EXPECT_EQ(octets.size() % 128, 0U) << name;
     EXPECT_NE(MustReadMessage(octets).FindOption(edns_option::kPadding), nullptr) << name;
   }
 }
 
-TEST(PreparedQueryTest, E7_IsNotPaddedWhereEverybodyCanReadIt) {
+TEST(WireQueryTest, E7_IsNotPaddedWhereEverybodyCanReadIt) {
   for (const QueryTransport transport : {QueryTransport::kTcp, QueryTransport::kUdp}) {
-    EXPECT_EQ(MustReadMessage(PreparedOctets(QueryFor("www.example."), transport)).FindOption(edns_option::kPadding),
+    EXPECT_EQ(MustReadMessage(WireOctets(QueryFor("www.example."), transport)).FindOption(edns_option::kPadding),
               nullptr);
   }
 }
 
 // RFC 7828 §3.2.1: never over UDP.
-TEST(PreparedQueryTest, U8_AsksHowLongAnIdleStreamIsKept) {
+TEST(WireQueryTest, U8_AsksHowLongAnIdleStreamIsKept) {
   const auto keepalive = [](QueryTransport transport) {
-    const MessageRead read = MustReadMessage(PreparedOctets(QueryFor("www.example."), transport));
+    const MessageRead read = MustReadMessage(WireOctets(QueryFor("www.example."), transport));
     const auto* option = read.FindOption(edns_option::kKeepalive);
     return option == nullptr ? std::optional<size_t>() : option->data.size();
   };
@@ -56,7 +57,7 @@ TEST(PreparedQueryTest, U8_AsksHowLongAnIdleStreamIsKept) {
   EXPECT_EQ(keepalive(QueryTransport::kUdp), std::nullopt);
 }
 
-TEST(PreparedQueryTest, R5_CarriesDoAndCd) {
+TEST(WireQueryTest, R5_CarriesDoAndCd) {
   for (const bool dnssec_ok : {false, true}) {
     for (const bool checking_disabled : {false, true}) {
       UpstreamQuery query;
@@ -64,7 +65,7 @@ TEST(PreparedQueryTest, R5_CarriesDoAndCd) {
       query.type = rr_type::kAaaa;
       query.dnssec_ok = dnssec_ok;
       query.checking_disabled = checking_disabled;
-      const MessageRead read = MustReadMessage(PreparedOctets(query));
+      const MessageRead read = MustReadMessage(WireOctets(query));
       EXPECT_EQ(read.edns->dnssec_ok, dnssec_ok);
       EXPECT_EQ(read.Has(header_flag::kCd), checking_disabled);
       EXPECT_TRUE(read.Has(header_flag::kRd));
@@ -74,7 +75,8 @@ TEST(PreparedQueryTest, R5_CarriesDoAndCd) {
 }
 
 TEST(AttemptListTest, AnyMemberCanLeave) {
-  const PreparedQuery query(UpstreamQuery(), QueryTransport::kTls);
+  const UpstreamQuery question;
+  const WireQuery query(question, QueryTransport::kTls);
   asio::io_context loop;
   Wakeup wakeup(loop.get_executor());
   for (size_t leaving = 0; leaving < 3; ++leaving) {

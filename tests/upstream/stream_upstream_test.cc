@@ -551,10 +551,9 @@ class Held {
       : wakeup_(loop.get_executor()) {
     const SteadyTime now = std::chrono::steady_clock::now();
     queries_.reserve(count);
-    for (size_t i = 0; i < count; ++i)
-      queries_.emplace_back(QueryFor(StrCat("h", i, ".", suffix)), QueryTransport::kTls);
-    for (const PreparedQuery& query : queries_) {
-      upstream.Start(attempts_.emplace_back(query, wakeup_), now);
+    for (size_t i = 0; i < count; ++i) queries_.push_back(QueryFor(StrCat("h", i, ".", suffix)));
+    for (const UpstreamQuery& query : queries_) {
+      upstream.Start(attempts_.emplace_back(WireQuery(query, QueryTransport::kTls), wakeup_), now);
     }
   }
   size_t done() const {
@@ -567,7 +566,7 @@ class Held {
   }
 
  private:
-  std::vector<PreparedQuery> queries_;
+  std::vector<UpstreamQuery> queries_;
   Wakeup wakeup_;
   std::list<Attempt> attempts_;
 };
@@ -907,9 +906,9 @@ TEST(StreamUpstreamLifetimeTest, ALoopThatStopsInTheMiddleFreesEverything) {
                            .endpoint = server.endpoint(),
                            .auth_name = "dns.test",
                            .credentials = TlsClientCredentials::Create(server.ca_file()).value()});
-  const PreparedQuery query(QueryFor("www.example."), QueryTransport::kTls);
+  const UpstreamQuery query = QueryFor("www.example.");
   Wakeup wakeup(loop.get_executor());
-  Attempt attempt(query, wakeup);
+  Attempt attempt(WireQuery(query, QueryTransport::kTls), wakeup);
   upstream.Start(attempt, std::chrono::steady_clock::now());
   for (int i = 0; i < 1000 && server.counters().queries == 0; ++i) loop.run_one_for(milliseconds(10));
   EXPECT_EQ(server.counters().queries, 1U);
