@@ -94,6 +94,8 @@ struct Limits {
   static constexpr size_t kConnectionOutputOctetsMax = size_t{8} << 20;  // unsent queries of one connection
   static constexpr size_t kWaitingForConnectionMax = 49'152;             // queries that wait for one handshake
   static constexpr size_t kSendsPerAttemptMax = 2;        // a query whose connection was lost is asked once more
+  // Where the lost connection had answered others, they move on a little each time: a server may close after each.
+  static constexpr size_t kSendsPerServedAttemptMax = 16;
   static constexpr size_t kAttemptsPerQueryMax = 8;       // servers that one query may be put to
   static constexpr size_t kErrorsPerQueryMax = 8;         // of them, those that the client is told
   static constexpr std::chrono::seconds kConnectTime{3};  // TCP and TLS handshakes together
@@ -115,6 +117,8 @@ struct Limits {
   // How long one server is waited for before the next is asked as well: a fair share of the deadline within these.
   static constexpr std::chrono::milliseconds kAttemptPatienceMin{200};
   static constexpr std::chrono::milliseconds kAttemptPatienceMax{1000};
+  // A query that every server has and none has answered is sent to the first of them once more.
+  static constexpr std::chrono::milliseconds kAskAgainAfter{1500};
   // A connection that has answered nothing for four times what its server usually takes, within these, with queries
   // waiting, is suspect; after as long again it is closed.
   static constexpr std::chrono::milliseconds kSilenceMin{500};

@@ -337,9 +337,8 @@ constexpr std::array kSchema = std::to_array<SchemaKey>({
      .off = "false"},
     {.path = "limits.waiting_per_client",
      .type = kNumber,
-     .description = "Replies that one client may be waiting for, half of them for names of one domain. Beyond it the "
-                    "oldest of them "
-                    "becomes SERVFAIL.",
+     .description = "Replies that one client may be waiting for; names of one domain keep half of them when others are "
+                    "asked. Beyond it the oldest of them becomes SERVFAIL.",
      .slot = DOTWARD_SLOT(config->limits.waiting_per_client),
      .min = 1,
      .max = 20'000,

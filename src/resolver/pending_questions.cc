@@ -23,6 +23,8 @@ struct PendingClient {
   IntrusiveList<PendingWaiter, &PendingWaiter::in_client> waiting;  // by age
   // Who of these waits for each suffix, by age; null while the client has few places.
   std::unique_ptr<absl::flat_hash_map<const PendingSuffix*, Places>> by_suffix;
+  // The suffix that last came to hold more than half of the places; it may hold fewer by now, or be gone.
+  const PendingSuffix* fullest = nullptr;
 };
 
 PendingExchange::PendingExchange(const CacheKey& question, Deadline deadline_in)
@@ -125,10 +127,10 @@ void PendingQuestions::Leave(PendingWaiter& waiter) {
 std::optional<PendingQuestions::Surplus> PendingQuestions::FindSurplus(const PendingWaiter& newest) const {
   const PendingClient& client = *newest.of;
   const PendingExchange& exchange = *newest.exchange;
-  if (client.waiting.size() > options_.waiting_per_client) return Surplus{client.waiting.front(), Limit::kClient};
-  if (client.by_suffix != nullptr) {
-    const PendingClient::Places& places = client.by_suffix->find(exchange.suffix)->second;
-    if (places.size() > PlacesOfSuffix()) return Surplus{places.front(), Limit::kSuffix};
+  if (client.waiting.size() > options_.waiting_per_client) {
+    const auto fullest = client.by_suffix->find(client.fullest);
+    const bool crowded = fullest != client.by_suffix->end() && fullest->second.size() > PlacesOfSuffix();
+    return crowded ? Surplus{fullest->second.front(), Limit::kSuffix} : Surplus{client.waiting.front(), Limit::kClient};
   }
   if (exchange.waiting.size() > Limits::kWaitersPerExchangeMax) {
     return Surplus{exchange.waiting.front(), Limit::kProcess};
@@ -154,7 +156,10 @@ PendingSuffix& PendingQuestions::SuffixOf(PendingExchange& exchange) {
 }
 
 void PendingQuestions::CountBySuffix(PendingClient& client, PendingWaiter& waiter) {
-  (*client.by_suffix)[&SuffixOf(*waiter.exchange)].PushBack(waiter);
+  const PendingSuffix* const suffix = &SuffixOf(*waiter.exchange);
+  PendingClient::Places& places = (*client.by_suffix)[suffix];
+  places.PushBack(waiter);
+  if (places.size() > PlacesOfSuffix()) client.fullest = suffix;
 }
 
 void PendingQuestions::CountAllBySuffix() {

@@ -64,9 +64,9 @@ struct PendingExchange {
 };
 
 // The book of who waits for what, and of what has to be given up so that nobody takes more than a share: a client has
-// so many places, one registrable domain (below: suffix) half of a client's and so many of the process's. The oldest is
-// given up first: it has waited longest and is the least likely to be answered still, while the newest may be for a
-// name that is answered at once.
+// so many places, of which one registrable domain (below: suffix) may keep half when others are wanted, and one suffix
+// so many of the process's. The oldest is given up first: it has waited longest and is the least likely to be answered
+// still, while the newest may be for a name that is answered at once.
 //
 // Suffixes are found only where a limit on them can be near: where a client has more than half of its places, or the
 // process more exchanges than one suffix may have; and at most once an exchange. All operations take constant time,

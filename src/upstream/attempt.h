@@ -69,6 +69,8 @@ class Attempt {
     if (unparsed_by_ != nullptr) Parse();
     return *result_;
   }
+  // Once after the server has come to doubt that it will answer.
+  bool TakeDoubt() { return std::exchange(doubted_, false); }
   // Nobody waits any more. An answer that comes later reaches nobody.
   void Withdraw() {
     if (holder_ != nullptr) holder_->Release(*this);
@@ -82,6 +84,12 @@ class Attempt {
   void Complete(absl::StatusOr<UpstreamResponse> result) {
     holder_ = nullptr;
     result_.emplace(std::move(result));
+    asker_.Notify();
+  }
+
+  // The server keeps the attempt, and has reason to think that it will not answer: another had better be asked.
+  void Doubt() {
+    doubted_ = true;
     asker_.Notify();
   }
 
@@ -111,6 +119,7 @@ class Attempt {
   Attempt* previous_ = nullptr;
   Attempt* next_ = nullptr;
   std::optional<absl::StatusOr<UpstreamResponse>> result_;
+  bool doubted_ = false;
   ServerRecord* unparsed_by_ = nullptr;  // from whom a response came that nobody has looked at
 };
 

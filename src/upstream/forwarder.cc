@@ -301,6 +301,9 @@ void Forwarder::Watch(const Race& race, const Zone& zone, SteadyTime now) {
     Service& service = *services_[index];
     bool silent = false;
     race.ForEachSilent([&](const UpstreamServer& server) { silent |= server.record().name == service.name; });
+    const bool banished = std::any_of(service.servers.begin(), service.servers.end(),
+                                      [now](const auto& server) { return server->banished(now); });
+    if (banished) StartLoopCheck(index, now);
     if (silent) {
       any_silent_ = true;
       if (++service.silent_in_a_row >= Limits::kLoopSuspicion) StartLoopCheck(index, now);
@@ -337,12 +340,17 @@ Task<> Forwarder::CheckForLoop(size_t service) {
   const std::shared_ptr<const Route> route = services_[service]->alone;
   const SteadyTime now = Now();
   const Deadline deadline = Deadline::After(now, Limits::kLoopCheckTime);
+  services_[service]->loop_seen = false;
   Race race(loop_, timeouts_, route, query, deadline, now, Race::Purpose::kOwn);
   while (!race.Advance(Now())) co_await race.Sleep();
+  // A loop that there was is mended when the name is answered and has not come back.
+  if (race.end() != Race::End::kAnswered || services_[service]->loop_seen) co_return;
+  for (const auto& server : services_[service]->servers) server->Pardon();
 }
 
 absl::Status Forwarder::LoopFound(size_t service, SteadyTime now) {
-  const Service& looping = *services_[service];
+  Service& looping = *services_[service];
+  looping.loop_seen = true;
   const absl::Status why = absl::FailedPreconditionError(StrCat(
       "forwarding loop: upstream ", *looping.name,
       " sends what it is asked back to this server; correct the address of the upstream, or what it forwards to"));

@@ -69,6 +69,7 @@ class Forwarder final : public Upstream {
     std::shared_ptr<const Route> alone;  // a route with nothing else
     unsigned silent_in_a_row = 0;        // queries that it did not answer in time
     SteadyTime loop_checked_at = SteadyTime::min();
+    bool loop_seen = false;  // since the check that was begun last
     // Of those that are given by host name.
     std::unique_ptr<Source> source;
     std::list<Host> hosts;

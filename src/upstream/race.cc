@@ -72,7 +72,8 @@ Race::Race(asio::io_context& loop, Timeouts& timeouts, std::shared_ptr<const Rou
       purpose_(purpose),
       wakeup_(loop.get_executor()),
       timeout_(timeouts, wakeup_),
-      choice_(*route_, query.name.wire()),
+      choice_(*route_, query.name.wire(),
+              purpose == Purpose::kOwn ? ServerChoice::Banished::kAsk : ServerChoice::Banished::kLeaveOut),
       tried_(route_->size(), false) {
   if (query_.cancellation != nullptr) query_.cancellation->Wakes(&wakeup_);
   unsigned& budget = route_->state().hedge_budget;
@@ -90,6 +91,9 @@ bool Race::Advance(SteadyTime now) {
   if (deadline_.ExpiredAt(now)) {
     GiveUp(now);
     return true;
+  }
+  for (Entrant& entrant : entrants_) {
+    if (!entrant.judged && entrant.attempt.TakeDoubt()) patience_ends_ = now;
   }
   if (NewestFailed()) patience_ends_ = now;
   while (running_ == 0 || now >= patience_ends_) {
@@ -120,8 +124,31 @@ bool Race::AskOneMore(SteadyTime now) {
     Enter(*next, entrants_.empty() ? Role::kFirst : Role::kNext, now);
     return true;
   }
+  // Everybody has been asked. What was lost on the way, or by the server, is asked once more.
+  if (running_ != 0 && !asked_again_ && entrants_.size() < Limits::kAttemptsPerQueryMax) {
+    const SteadyTime again_at = started_ + Limits::kAskAgainAfter;
+    if (now < again_at) {
+      WaitUntil(again_at);
+      return true;
+    }
+    asked_again_ = true;
+    if (const std::optional<size_t> silent = FirstSilent()) {
+      Enter(*silent, Role::kAgain, now);
+      return true;
+    }
+  }
   WaitUntil(deadline_.at());
   return running_ != 0;
+}
+
+// The first that was asked and has not answered, if its server is all right.
+std::optional<size_t> Race::FirstSilent() const {
+  for (const Entrant& entrant : entrants_) {
+    if (!entrant.judged && entrant.attempt.sends != 0 && route_->server(entrant.server).Connected()) {
+      return entrant.server;
+    }
+  }
+  return std::nullopt;
 }
 
 // No query waits for a handshake that another connection can spare it: the server that was chosen connects for those

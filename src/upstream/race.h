@@ -63,7 +63,7 @@ class Race {
     kFinal,      // the same, and no other upstream may say otherwise
     kGood,
   };
-  enum class Role : uint8_t { kFirst, kHedge, kSibling, kNext };
+  enum class Role : uint8_t { kFirst, kHedge, kSibling, kNext, kAgain };
 
   struct Entrant {
     Entrant(WireQuery query, Wakeup& wakeup, size_t server_in, Role role_in)
@@ -80,6 +80,7 @@ class Race {
   // Asks one more server, or waits for those that are asked. False where nobody is left to wait for.
   bool AskOneMore(SteadyTime now);
   bool NewestFailed() const;
+  std::optional<size_t> FirstSilent() const;
   std::optional<size_t> ChooseNext(SteadyTime now);
   size_t ConnectedOr(size_t chosen, SteadyTime now);
   void Enter(size_t server, Role role, SteadyTime now);
@@ -107,6 +108,7 @@ class Race {
   SteadyTime patience_ends_ = SteadyTime::max();  // when another server is asked beside those that are
   SteadyTime next_turn_ = SteadyTime::max();      // when something is due that no answer brings about
   bool hedge_due_ = false;                        // at the end of the patience, and nothing else
+  bool asked_again_ = false;
   std::optional<size_t> once_more_;
 
   Entrant* best_ = nullptr;

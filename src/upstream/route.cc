@@ -21,10 +21,6 @@ uint64_t StableHash(OctetView octets, uint64_t seed) {
   return hash ^ (hash >> 31U);
 }
 
-Readiness ReadinessOf(UpstreamServer& server, SteadyTime now, Urgency urgency) {
-  return server.banished(now) ? Readiness::kResting : server.Tend(now, urgency);
-}
-
 bool IsV6(const UpstreamServer& server) { return server.record().endpoint.address.octets().size() == 16; }
 
 }  // namespace
@@ -37,7 +33,8 @@ void Route::AddUpstream(std::string_view name, const std::vector<std::shared_ptr
   group_of_.resize(servers_.size(), groups_.size() - 1);
 }
 
-ServerChoice::ServerChoice(const Route& route, OctetView qname) : route_(route) {
+ServerChoice::ServerChoice(const Route& route, OctetView qname, Banished banished)
+    : route_(route), banished_(banished) {
   const std::vector<Route::Group>& groups = route.groups();
   if (groups.size() < 2) return;
   if (route.policy() == UpstreamPolicy::kRoundRobin) first_group_ = route.state().turn++ % groups.size();
@@ -49,6 +46,12 @@ ServerChoice::ServerChoice(const Route& route, OctetView qname) : route_(route) 
   }
   std::sort(weights.begin(), weights.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   for (const auto& [weight, group] : weights) sharded_order_.push_back(group);
+}
+
+Readiness ServerChoice::ReadinessOf(size_t server, SteadyTime now, Urgency urgency) const {
+  UpstreamServer& asked = route_.server(server);
+  if (banished_ == Banished::kLeaveOut && asked.banished(now)) return Readiness::kResting;
+  return asked.Tend(now, urgency);
 }
 
 size_t ServerChoice::GroupAt(size_t position) const {
@@ -70,7 +73,7 @@ ServerChoice::Pick ServerChoice::BestOf(size_t group, const Tried& tried, Steady
   for (size_t i = begin; i < end; ++i) {
     if (tried[i]) continue;
     UpstreamServer& server = route_.server(i);
-    const Readiness readiness = ReadinessOf(server, now, urgency);
+    const Readiness readiness = ReadinessOf(i, now, urgency);
     if (readiness == Readiness::kDoubtful && !pick.doubtful) pick.doubtful = i;
     if (readiness != Readiness::kReady) continue;
     const Duration score = server.Score(now);
@@ -126,8 +129,7 @@ std::optional<size_t> ServerChoice::BestConnected(size_t group, const Tried& tri
   std::optional<size_t> best;
   for (size_t i = begin; i < end; ++i) {
     UpstreamServer& server = route_.server(i);
-    if (tried[i] || !server.Connected() || ReadinessOf(server, now, Urgency::kOthersServe) != Readiness::kReady)
-      continue;
+    if (tried[i] || !server.Connected() || ReadinessOf(i, now, Urgency::kOthersServe) != Readiness::kReady) continue;
     if (!best || server.Score(now) < route_.server(*best).Score(now)) best = i;
   }
   return best;
@@ -153,7 +155,7 @@ std::optional<size_t> ServerChoice::NextBeside(size_t first, const Tried& tried,
     return BestOf(route_.group_of(first), tried, now, Urgency::kOthersServe).ready;
   }
   const std::optional<size_t> next = Next(tried, now, Urgency::kOthersServe);
-  const bool ready = next && ReadinessOf(route_.server(*next), now, Urgency::kOthersServe) == Readiness::kReady;
+  const bool ready = next && ReadinessOf(*next, now, Urgency::kOthersServe) == Readiness::kReady;
   return ready ? next : std::nullopt;
 }
 
@@ -161,7 +163,7 @@ std::optional<size_t> ServerChoice::Sibling(size_t first, const Tried& tried, St
   const auto [begin, end, hash] = route_.groups()[route_.group_of(first)];
   std::optional<size_t> sibling;
   for (size_t i = begin; i < end; ++i) {
-    if (tried[i] || ReadinessOf(route_.server(i), now, Urgency::kOthersServe) != Readiness::kReady) continue;
+    if (tried[i] || ReadinessOf(i, now, Urgency::kOthersServe) != Readiness::kReady) continue;
     if (IsV6(route_.server(i)) != IsV6(route_.server(first))) return i;
     if (!sibling) sibling = i;
   }

@@ -81,8 +81,11 @@ class ServerChoice {
  public:
   using Tried = absl::InlinedVector<bool, 16>;  // by server
 
+  // Whether servers that are banished are left out. Who wants to know if the reason still holds has to ask them.
+  enum class Banished : uint8_t { kLeaveOut, kAsk };
+
   // `qname` is an uncompressed wire name. `route` must outlive it.
-  ServerChoice(const Route& route, OctetView qname);
+  ServerChoice(const Route& route, OctetView qname, Banished banished = Banished::kLeaveOut);
 
   // The best server that was not tried; nullopt where none is worth it.
   std::optional<size_t> Next(const Tried& tried, SteadyTime now, UpstreamServer::Urgency urgency);
@@ -112,7 +115,10 @@ class ServerChoice {
 
   static constexpr uint64_t kExploreEvery = 64;
 
+  UpstreamServer::Readiness ReadinessOf(size_t server, SteadyTime now, UpstreamServer::Urgency urgency) const;
+
   const Route& route_;
+  const Banished banished_;
   size_t first_group_ = 0;
   absl::InlinedVector<uint16_t, 8> sharded_order_;  // of groups; empty with other policies
 };

@@ -219,6 +219,9 @@ void UpstreamConnection::Suspect(SteadyTime now) {
   suspect_since_ = now;
   server_.counters.connections_suspected.Add();
   Probe(now);
+  for (const auto& [id, taken] : taken_) {
+    if (taken.attempt != nullptr && !IsProbe(*taken.attempt)) taken.attempt->Doubt();
+  }
   owner_.OnSuspected(*this, now);
 }
 

@@ -98,6 +98,7 @@ class UpstreamServer : public Upstream {
 
   // Is not to be asked before `until`, for a reason that has nothing to do with its connections.
   void Banish(SteadyTime until, absl::Status why);
+  void Pardon() { banished_until_ = SteadyTime::min(); }
   bool banished(SteadyTime now) const { return now < banished_until_; }
   UpstreamSnapshot Snapshot() const;
 

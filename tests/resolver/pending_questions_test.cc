@@ -92,9 +92,14 @@ class NaiveBook {
   PendingWaiter* Surplus() const {
     const Wait& newest = waits.back();
     const auto of_client = [&](const Wait& wait) { return wait.client == newest.client; };
-    const auto of_client_suffix = [&](const Wait& wait) { return of_client(wait) && wait.suffix == newest.suffix; };
-    if (PendingWaiter* first = FirstIfOver(of_client, places_)) return first;
-    if (PendingWaiter* first = FirstIfOver(of_client_suffix, (places_ + 1) / 2)) return first;
+    if (PendingWaiter* first = FirstIfOver(of_client, places_)) {
+      for (const Wait& each : waits) {
+        const auto of_suffix = [&](const Wait& wait) { return of_client(wait) && wait.suffix == each.suffix; };
+        PendingWaiter* const of_crowd = of_client(each) ? FirstIfOver(of_suffix, (places_ + 1) / 2) : nullptr;
+        if (of_crowd != nullptr) return of_crowd;
+      }
+      return first;
+    }
     const auto of_suffix = [&](const auto& exchange) { return exchange.second == newest.suffix; };
     if (static_cast<size_t>(std::ranges::count_if(exchanges, of_suffix)) > Limits::kPendingPerSuffixMax) {
       const PendingExchange* oldest = std::ranges::find_if(exchanges, of_suffix)->first;

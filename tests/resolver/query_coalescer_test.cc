@@ -135,16 +135,25 @@ TEST_F(QueryCoalescerTest, A3_OneClientsLimitIsNobodyElses) {
 
 TEST_F(QueryCoalescerTest, X10_OneDomainHoldsHalfOfAClientsPlaces) {
   Asked& alive = Ask("www.alive.test.");
-  for (size_t i = 0; i < kPlaces / 2; ++i) Ask("r" + std::to_string(i) + ".dead.test.");
+  for (size_t i = 1; i < kPlaces; ++i) Ask("r" + std::to_string(i) + ".dead.test.");
   Turn();
-  EXPECT_EQ(statistics().over_limit.value(), 0U);
+  EXPECT_EQ(statistics().over_limit.value(), 0U) << "the places that nobody else wants are free to all";
   for (size_t i = 0; i < 100; ++i) Ask("x.r" + std::to_string(i) + ".DEAD.test.");
   Turn();
   EXPECT_EQ(alive.completed, 0);
   ExpectGivenUp(asked_[1], "of this domain");
   EXPECT_EQ(statistics().given_up_suffix.value(), 100U);
+  // Others take them back, down to a half.
+  for (size_t i = 0; i < kPlaces / 2 - 1; ++i) Ask("www.d" + std::to_string(i) + ".test.");
+  Turn();
+  EXPECT_EQ(alive.completed, 0);
+  EXPECT_EQ(statistics().given_up_suffix.value(), 100U + kPlaces / 2 - 1);
   EXPECT_EQ(statistics().given_up_client.value(), 0U);
-  EXPECT_EQ(upstream_.held(), 1 + kPlaces / 2);
+  Ask("www.one.more.test.");
+  Turn();
+  EXPECT_EQ(alive.completed, 1) << "from there on the oldest of all is given up";
+  EXPECT_EQ(statistics().given_up_client.value(), 1U);
+  EXPECT_EQ(upstream_.held(), kPlaces);
 }
 
 TEST_F(QueryCoalescerTest, X10_OneDomainHoldsAShareOfTheProcess) {

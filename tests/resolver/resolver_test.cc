@@ -470,7 +470,7 @@ TEST_F(ResolverTest, A3_WhoWaitsForTooMuchIsToldSoAndItsNewestIsAnswered) {
 
 TEST_F(ResolverTest, X10_AQuestionThatWasGivenUpIsNotRememberedAsAFailure) {
   upstream_.Hold();
-  std::vector<std::optional<Octets>> replies(102);
+  std::vector<std::optional<Octets>> replies(202);
   for (size_t i = 0; i < replies.size(); ++i) {
     tasks_.Spawn(Take(AQuery("n" + std::to_string(i) + ".dead.example."), LocalClient(), replies[i]));
   }
