@@ -58,6 +58,17 @@ TEST_F(CutConnectionsTest, U4_AnUpstreamThatClosesAfterEachQueryAnswersThemAll) 
   EXPECT_GE(server->counters().resumed_handshakes, 290U);
 }
 
+TEST_F(CutConnectionsTest, U4_AnUpstreamThatClosesAfterEachQueryAnswersManyClients) {
+  const auto server = MakeServer([](const LoopbackQuery& query) {
+    return Actions{Action::Reply(PositiveAnswerTo(query.message)), Action::Close()};
+  });
+  Start({server->endpoint()});
+  ClientLoad load(resolver(), {.count = 300, .in_flight_max = 10});
+  ExpectUnharmed(Summarize(load.Finish()), milliseconds(500));
+  PrintServer("upstream", *server);
+  EXPECT_LE(server->counters().handshakes, 301U) << "each brings one query further";
+}
+
 TEST_F(CutConnectionsTest, U4_AFinWithAHundredInFlightAsksEachOnceMore) {
   const auto server = MakeServer([](const LoopbackQuery& query) {
     if (query.connection != 0) return Actions{Action::Reply(PositiveAnswerTo(query.message))};

@@ -27,7 +27,7 @@ TEST_F(SilenceTest, U5_ASilentUpstreamUnderLoadIsReplacedByTheOther) {
   ClientLoad load(resolver(), ClientLoad::Steady(1000, milliseconds(2000)));
   load.WaitForSent(300);
   silent->SetSilence(LoopbackSilence::kAll);
-  ExpectUnharmed(Summarize(load.Finish()), milliseconds(1000));
+  ExpectUnharmed(Summarize(load.Finish()), milliseconds(600));
   PrintServer("silent upstream", *silent);
   PrintServer("other upstream", *other);
   EXPECT_LE(silent->counters().handshakes, 8U);
@@ -83,7 +83,7 @@ TEST_F(SilenceTest, U5_WithOneUpstreamLostQueriesDelayNoOthers) {
   const auto careless = MakeServer();
   careless->SetManner({.lost_share = 0.01, .seed = 3});
   Config config = MakeConfig({careless->endpoint()});
-  config.query.deadline = milliseconds(2000);
+  config.query.deadline = milliseconds(3000);
   Start(config);
   WarmUp(1);
   ClientLoad load(resolver(), ClientLoad::Steady(1000, milliseconds(2000)));
@@ -92,8 +92,8 @@ TEST_F(SilenceTest, U5_WithOneUpstreamLostQueriesDelayNoOthers) {
   PrintServer("upstream", *careless);
   EXPECT_EQ(report.lost, 0U);
   EXPECT_EQ(report.failed_unexplained, 0U);
-  // One in a hundred may end in SERVFAIL at its deadline; not one more.
-  EXPECT_GE(report.good + careless->counters().lost, report.sent);
+  // What is lost is asked once more in time; one in ten thousand is lost again.
+  EXPECT_GE(report.good + 3, report.sent);
   EXPECT_LE(report.median, milliseconds(50) + kNoise);
   EXPECT_LE(report.longest, config.query.deadline + kNoise);
   EXPECT_EQ(careless->counters().handshakes, 1U);
