@@ -209,7 +209,7 @@ void Race::EnterSibling(size_t first, SteadyTime now) {
 void Race::WaitFor(const UpstreamServer& server, Role role, SteadyTime now) {
   const auto left = std::count(tried_.begin(), tried_.end(), false) + 1;
   hedge_due_ = false;
-  if (left == 1) return WaitUntil(deadline_.at());
+  if (left == 1) return WaitUntil(asked_again_ ? deadline_.at() : std::max(now, started_ + Limits::kAskAgainAfter));
   // Until this one answers or fails, others get no more than their share of the time that is left.
   Duration share =
       std::clamp<Duration>(deadline_.RemainingAt(now) / left, Limits::kAttemptPatienceMin, Limits::kAttemptPatienceMax);

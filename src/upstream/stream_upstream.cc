@@ -253,8 +253,10 @@ void StreamUpstream::ConnectionEnded(UpstreamConnection& connection, SteadyTime 
     others_.erase(std::find(others_.begin(), others_.end(), &connection));
   }
   if (TlsSessionTicket ticket = connection.TakeSessionTicket(); !ticket.empty()) ticket_ = std::move(ticket);
-  const bool closed_in_use = connection.end() == ConnectionEnd::kPeerClosed && connection.responses() != 0;
-  const size_t sends_max = closed_in_use ? Limits::kSendsPerServedAttemptMax : Limits::kSendsPerAttemptMax;
+  const bool ended_by_peer =
+      connection.end() == ConnectionEnd::kPeerClosed || connection.end() == ConnectionEnd::kBroken;
+  const size_t sends_max =
+      ended_by_peer && connection.responses() != 0 ? Limits::kSendsPerServedAttemptMax : Limits::kSendsPerAttemptMax;
   AttemptList again = connection.TakeUnanswered(sends_max);
   AttemptList lost = connection.TakeUnanswered(Limits::kSendsPerServedAttemptMax + 1);
   const absl::Status reason = connection.end() == ConnectionEnd::kBroken

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 #include "base/limits.h"
 #include "base/strings.h"
@@ -134,7 +135,7 @@ void UpstreamConnection::Close(ConnectionEnd end, std::string_view why) {
 }
 
 AttemptList UpstreamConnection::TakeUnanswered(size_t sends_max) {
-  AttemptList unanswered;
+  std::vector<Attempt*> taken_back;
   for (auto& [id, taken] : taken_) {
     Attempt* const attempt = taken.attempt;
     if (attempt == nullptr || IsProbe(*attempt)) continue;
@@ -144,8 +145,13 @@ AttemptList UpstreamConnection::TakeUnanswered(size_t sends_max) {
     attempt->HeldBy(nullptr);
     taken.attempt = nullptr;
     --in_flight_;
-    unanswered.PushBack(*attempt);
+    taken_back.push_back(attempt);
   }
+  // Who has waited longest goes first: where a server answers few queries of each connection, nobody is left behind.
+  std::sort(taken_back.begin(), taken_back.end(),
+            [](const Attempt* one, const Attempt* other) { return one->started_at < other->started_at; });
+  AttemptList unanswered;
+  for (Attempt* attempt : taken_back) unanswered.PushBack(*attempt);
   return unanswered;
 }
 

@@ -82,8 +82,8 @@ class UpstreamConnection final : private AttemptHolder {
   void Retire();
   void Close(ConnectionEnd end, std::string_view why);
 
-  // Takes every attempt that had no answer and has been sent fewer than `sends_max` times. One whose octets never left
-  // has its send taken back.
+  // Takes every attempt that had no answer and has been sent fewer than `sends_max` times, oldest first. One whose
+  // octets never left has its send taken back.
   AttemptList TakeUnanswered(size_t sends_max);
   TlsSessionTicket TakeSessionTicket();
 
