@@ -89,9 +89,10 @@ Task<Octets> Resolver::Answer(Octets octets, Client client, SteadyTime now) {
                           Deadline::After(now, config_->query.deadline));
   coalescer_.Submit(waiter);
   co_await waiter.Completed();
-  const Resolution& resolution = waiter.resolution();
+  co_return ReplyWith(waiter.resolution(), question.context);
+}
 
-  const ReplyContext& context = question.context;
+Octets Resolver::ReplyWith(const Resolution& resolution, const ReplyContext& context) {
   Octets reply(ReplyOctetsMax(resolution, context));
   const SteadyTime sent_at = clock_.Now();
   const size_t size = resolution.image
@@ -99,7 +100,7 @@ Task<Octets> Resolver::Answer(Octets octets, Client client, SteadyTime now) {
                           : RenderError(resolution.rcode, resolution.errors, context, reply);
   reply.resize(size);
   CountReply(reply, resolution.image ? resolution.image->rcode() : resolution.rcode);
-  co_return reply;
+  return reply;
 }
 
 // What is needed of the query while it waits and behind it: a third of what the scan finds, and there may be thousands.

@@ -51,6 +51,7 @@ class Resolver final : public QueryHandler {
     ReplyContext context;
   };
   Question Reread(OctetView octets, const Client& client) const;
+  Octets ReplyWith(const Resolution& resolution, const ReplyContext& context);
   ReplyContext ContextOf(const ScannedMessage& query, const Client& client) const;
   ImmediateReply Decided(const PolicyDecision& decision, const ReplyContext& context, std::span<uint8_t> buffer);
   ImmediateReply Dropped();

@@ -102,11 +102,12 @@ class Attempt {
   }
 
   SteadyTime started_at{};
-  uint64_t batch = 0;    // the connection's batch that carries it
-  uint16_t id = 0;       // on its connection
-  uint8_t sends = 0;     // how often it has been put on a connection that then sent it
-  bool counted = false;  // as a query of its server
-  bool own = false;      // nobody's query but ours, to learn something: counted as a probe
+  uint64_t batch = 0;         // the connection's batch that carries it
+  uint16_t id = 0;            // on its connection
+  uint8_t sends = 0;          // how often it has been put on a connection that then sent it
+  uint8_t sends_in_vain = 0;  // of these, on connections that answered nobody
+  bool counted = false;       // as a query of its server
+  bool own = false;           // nobody's query but ours, to learn something: counted as a probe
 
  private:
   friend class AttemptList;

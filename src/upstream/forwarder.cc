@@ -255,18 +255,29 @@ const Forwarder::Zone* Forwarder::ZoneOf(const UpstreamQuery& query) const {
 }
 
 Task<absl::StatusOr<UpstreamResponse>> Forwarder::Exchange(const UpstreamQuery& query, Deadline deadline) {
-  // What we asked an upstream has come back to us as somebody's query.
-  if (const std::optional<size_t> looping = loop_check_.Recognise(query.name.wire())) {
-    if (*looping < services_.size()) co_return LoopFound(*looping, Now());
-  }
   const Zone* const zone = ZoneOf(query);
-  if (zone == nullptr) co_return absl::UnavailableError("no upstream is configured for this name");
-  if (zone->route->size() == 0) co_return NobodyToAsk(*zone);
-  const std::shared_ptr<const Route> route = zone->route;
-  Race race(loop_, timeouts_, route, query, deadline, Now());
+  if (const absl::Status nobody = WhyNotAsk(query, zone); !nobody.ok()) return Refuse(nobody);
+  return RunRace(*zone, query, deadline);
+}
+
+// Kept apart, so that what waits has nothing in its frame but the race.
+Task<absl::StatusOr<UpstreamResponse>> Forwarder::Refuse(absl::Status why) { co_return why; }
+
+Task<absl::StatusOr<UpstreamResponse>> Forwarder::RunRace(const Zone& zone, const UpstreamQuery& query,
+                                                          Deadline deadline) {
+  Race race(loop_, timeouts_, zone.route, query, deadline, Now());
   while (!race.Advance(Now())) co_await race.Sleep();
-  Watch(race, *zone, Now());
+  Watch(race, zone, Now());
   co_return race.Result();
+}
+
+absl::Status Forwarder::WhyNotAsk(const UpstreamQuery& query, const Zone* zone) {
+  // What we asked an upstream has come back to us as somebody's query.
+  if (const std::optional<size_t> check = loop_check_.Recognise(query.name.wire())) {
+    return LoopFound(*check % services_.size(), Now());
+  }
+  if (zone == nullptr) return absl::UnavailableError("no upstream is configured for this name");
+  return zone->route->size() == 0 ? NobodyToAsk(*zone) : absl::OkStatus();
 }
 
 // Who has no address yet has a host name that could not be resolved.
@@ -335,7 +346,8 @@ void Forwarder::StartLoopCheck(size_t service, SteadyTime now) {
 // What comes back is of no interest: a loop shows in Exchange.
 Task<> Forwarder::CheckForLoop(size_t service) {
   UpstreamQuery query;
-  query.name = loop_check_.NameFor(service);
+  // A name that was asked before may be answered from the upstream's cache.
+  query.name = loop_check_.NameFor(service + services_.size() * loop_checks_++);
   query.type = rr_type::kTxt;
   const std::shared_ptr<const Route> route = services_[service]->alone;
   const SteadyTime now = Now();

@@ -113,6 +113,10 @@ class Forwarder final : public Upstream {
   Task<absl::StatusOr<UpstreamResponse>> RunRace(std::shared_ptr<const Route> route, const UpstreamQuery& query,
                                                  Deadline deadline);
   const Zone* ZoneOf(const UpstreamQuery& query) const;
+  Task<absl::StatusOr<UpstreamResponse>> RunRace(const Zone& zone, const UpstreamQuery& query, Deadline deadline);
+  static Task<absl::StatusOr<UpstreamResponse>> Refuse(absl::Status why);
+  // OK where the zone's upstreams are to be asked.
+  absl::Status WhyNotAsk(const UpstreamQuery& query, const Zone* zone);
   absl::Status NobodyToAsk(const Zone& zone) const;
   // What the end of a race says about the services that took part.
   void Watch(const Race& race, const Zone& zone, SteadyTime now);
@@ -125,6 +129,7 @@ class Forwarder final : public Upstream {
   Timeouts timeouts_;
   RandomIds random_;
   LoopCheck loop_check_;
+  size_t loop_checks_ = 0;      // made
   const Duration retire_time_;  // no query is older
   std::vector<std::unique_ptr<Service>> services_;
   std::vector<std::unique_ptr<Service>> bootstrap_;

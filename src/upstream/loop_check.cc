@@ -29,8 +29,8 @@ LoopCheck::LoopCheck() {
   for (uint8_t& octet : token_) octet = static_cast<uint8_t>(kDigits[random.Next() % kDigits.size()]);
 }
 
-Name LoopCheck::NameFor(size_t upstream) const {
-  return Name::Parse(StrCat(AsText(token_), "-", upstream, ".loop-check.example.com.")).value_or(Name());
+Name LoopCheck::NameFor(size_t number) const {
+  return Name::Parse(StrCat(AsText(token_), "-", number, ".loop-check.example.com.")).value_or(Name());
 }
 
 std::optional<size_t> LoopCheck::Recognise(OctetView qname) const {
@@ -44,10 +44,10 @@ std::optional<size_t> LoopCheck::Recognise(OctetView qname) const {
   if (!label.starts_with(AsText(token_)) || label[token_.size()] != '-') return std::nullopt;
   if (AsText({&lowered[1 + label_octets], kBelow.size()}) != kBelow) return std::nullopt;
   const std::string_view digits = label.substr(token_.size() + 1);
-  size_t upstream = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), upstream);
+  size_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  return upstream;
+  return number;
 }
 
 }  // namespace dotward

@@ -190,7 +190,7 @@ void StreamUpstream::Connected(UpstreamConnection& connection, SteadyTime now) {
   for (UpstreamConnection* other : others_) {
     if (!other->suspect()) continue;
     doubtful = true;
-    PlaceAll(other->TakeUnanswered(Limits::kSendsPerAttemptMax), now);
+    PlaceAll(other->TakeUnanswered(UpstreamConnection::Sent::kInVain), now);
   }
   PlaceAll(std::exchange(waiting_, {}), now);
   // Who was failing has to answer something before it is trusted again; who fell silent shall have done so before the
@@ -220,7 +220,7 @@ void StreamUpstream::ConnectFailed(const absl::Status& status, SteadyTime starte
 // New queries need another connection. Those of this one may still be answered on it, until there is that other one.
 void StreamUpstream::OnSuspected(UpstreamConnection& connection, SteadyTime now) {
   if (&connection != current_) {
-    if (Usable(current_)) PlaceAll(connection.TakeUnanswered(Limits::kSendsPerAttemptMax), now);
+    if (Usable(current_)) PlaceAll(connection.TakeUnanswered(UpstreamConnection::Sent::kInVain), now);
     return;
   }
   current_ = nullptr;
@@ -255,10 +255,10 @@ void StreamUpstream::ConnectionEnded(UpstreamConnection& connection, SteadyTime 
   if (TlsSessionTicket ticket = connection.TakeSessionTicket(); !ticket.empty()) ticket_ = std::move(ticket);
   const bool ended_by_peer =
       connection.end() == ConnectionEnd::kPeerClosed || connection.end() == ConnectionEnd::kBroken;
-  const size_t sends_max =
-      ended_by_peer && connection.responses() != 0 ? Limits::kSendsPerServedAttemptMax : Limits::kSendsPerAttemptMax;
-  AttemptList again = connection.TakeUnanswered(sends_max);
-  AttemptList lost = connection.TakeUnanswered(Limits::kSendsPerServedAttemptMax + 1);
+  const bool served = ended_by_peer && connection.responses() != 0;
+  AttemptList again =
+      connection.TakeUnanswered(served ? UpstreamConnection::Sent::kServed : UpstreamConnection::Sent::kInVain);
+  AttemptList lost = connection.TakeUnanswered(UpstreamConnection::Sent::kAll);
   const absl::Status reason = connection.end() == ConnectionEnd::kBroken
                                   ? absl::UnavailableError(StrCat(*record_.name, " ", connection.end_text()))
                                   : Error(connection.end_text());

@@ -134,14 +134,18 @@ void UpstreamConnection::Close(ConnectionEnd end, std::string_view why) {
   watch_.Notify();
 }
 
-AttemptList UpstreamConnection::TakeUnanswered(size_t sends_max) {
+AttemptList UpstreamConnection::TakeUnanswered(Sent sent) {
   std::vector<Attempt*> taken_back;
   for (auto& [id, taken] : taken_) {
     Attempt* const attempt = taken.attempt;
     if (attempt == nullptr || IsProbe(*attempt)) continue;
-    const size_t sends = attempt->sends - size_t{attempt->batch == batch_};
-    if (sends >= sends_max) continue;
+    const bool left = attempt->batch != batch_;
+    const size_t sends = attempt->sends - size_t{!left};
+    const size_t in_vain = attempt->sends_in_vain + size_t{left && sent == Sent::kInVain};
+    const bool may_go_on = in_vain < Limits::kSendsPerAttemptMax && sends < Limits::kSendsPerServedAttemptMax;
+    if (!may_go_on && sent != Sent::kAll) continue;
     attempt->sends = static_cast<uint8_t>(sends);
+    attempt->sends_in_vain = static_cast<uint8_t>(in_vain);
     attempt->HeldBy(nullptr);
     taken.attempt = nullptr;
     --in_flight_;

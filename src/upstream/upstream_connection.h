@@ -82,9 +82,15 @@ class UpstreamConnection final : private AttemptHolder {
   void Retire();
   void Close(ConnectionEnd end, std::string_view why);
 
-  // Takes every attempt that had no answer and has been sent fewer than `sends_max` times, oldest first. One whose
+  // What the sends of this connection's attempts were good for.
+  enum class Sent : uint8_t {
+    kInVain,  // nothing: it may have been the query itself that did the harm
+    kServed,  // others were answered meanwhile
+    kAll,     // no matter: they are not sent again
+  };
+  // Takes every attempt that had no answer and may be sent once more, oldest first; with kAll the others too. One whose
   // octets never left has its send taken back.
-  AttemptList TakeUnanswered(size_t sends_max);
+  AttemptList TakeUnanswered(Sent sent);
   TlsSessionTicket TakeSessionTicket();
 
   ConnectionEnd end() const { return end_; }

@@ -61,7 +61,7 @@ class End {
 
 class TcpProxyTest : public testing::Test {
  protected:
-  TcpProxyTest() : listener_(Listen()), proxy_(LocalEndpoint(listener_.get())) {}
+  TcpProxyTest() : listener_(Listen()), proxy_(LocalEndpoint(listener_.get()), TcpProxy::OwnAddress()) {}
 
   static int Listen() {
     const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

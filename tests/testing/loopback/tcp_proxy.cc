@@ -432,6 +432,12 @@ class TcpProxy::Impl {
 
 TcpProxy::TcpProxy(const Endpoint& target, const IpAddress& address) : impl_(std::make_unique<Impl>(target, address)) {}
 TcpProxy::~TcpProxy() = default;
+IpAddress TcpProxy::OwnAddress() {
+  const auto process = static_cast<uint32_t>(getpid());
+  return IpAddress::V4({127, static_cast<uint8_t>(1 + (process >> 16U) % 254), static_cast<uint8_t>(process >> 8U),
+                        static_cast<uint8_t>(process)});
+}
+
 const Endpoint& TcpProxy::endpoint() const { return impl_->endpoint(); }
 void TcpProxy::SetNewConnections(NewConnections what) { impl_->SetNewConnections(what); }
 void TcpProxy::Delay(Direction direction, milliseconds delay) { impl_->Delay(direction, delay); }

@@ -37,6 +37,9 @@ class TcpProxy {
   };
 
   explicit TcpProxy(const Endpoint& target, const IpAddress& address = IpAddress::V4({127, 0, 0, 1}));
+  // A loopback address that no other process uses at the time, so that a port which is closed for a while is not taken
+  // by somebody else.
+  static IpAddress OwnAddress();
   ~TcpProxy();
   TcpProxy(const TcpProxy&) = delete;
   TcpProxy& operator=(const TcpProxy&) = delete;
