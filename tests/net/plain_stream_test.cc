@@ -113,11 +113,15 @@ TEST_F(PlainStreamTest, ReadTakesWhatFitsAndLeavesTheRest) {
 }
 
 TEST_F(PlainStreamTest, ResetIsUnavailable) {
-  BlockingPeer peer([](int socket) {
+  // Before that, the reset would be the end of connecting.
+  std::promise<void> connected;
+  BlockingPeer peer([&](int socket) {
+    connected.get_future().wait();
     const linger at_once{1, 0};
     setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   });
   const auto stream = MustConnect(peer);
+  connected.set_value();
   ASSERT_NE(stream, nullptr);
   const auto read = Read(*stream);
   EXPECT_EQ(read.status().code(), absl::StatusCode::kUnavailable);
