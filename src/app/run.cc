@@ -1,0 +1,140 @@
+#include "app/run.h"
+
+#include <sys/resource.h>
+
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+#include <csignal>
+#include <memory>
+
+#include "admin/statistics.h"
+#include "app/privileges.h"
+#include "app/service.h"
+#include "base/await.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/strings.h"
+
+namespace dotward {
+namespace {
+
+constexpr uint64_t kOtherDescriptors = 256;  // listeners, loops, upstream connections, the log
+
+ExitCode ExitCodeFor(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kUnavailable:
+      return ExitCode::kNetwork;
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kNotFound:
+      return ExitCode::kFiles;
+    case absl::StatusCode::kInvalidArgument:
+      return ExitCode::kConfiguration;
+    default:
+      return ExitCode::kOther;
+  }
+}
+
+ExitCode Fail(const absl::Status& status, ExitCode code) {
+  Log(LogLevel::kError, "cannot start", {{"error", MessageOf(status)}});
+  return code;
+}
+
+std::string JoinEndpoints(const std::vector<Endpoint>& endpoints) {
+  std::string text;
+  for (const Endpoint& endpoint : endpoints) StrAppend(&text, text.empty() ? "" : ", ", endpoint.ToString());
+  return text;
+}
+
+void DumpStatistics(Service& service) {
+  const DumpDetail detail = LogEnabled(LogLevel::kDebug) ? DumpDetail::kWithShards : DumpDetail::kTotals;
+  LogBlock(LogLevel::kInfo, "statistics", RenderDump(service.Statistics(), detail));
+}
+
+// Acts on signals until one says stop.
+Task<> ServeSignals(asio::signal_set& signals, Service& service) {
+  while (true) {
+    const auto [error, number] = co_await signals.async_wait(kAwait);
+    if (error) co_return;
+    if (number == SIGUSR1) {
+      DumpStatistics(service);
+    } else if (number == SIGUSR2) {
+      const absl::Status reopened = ReopenLog();
+      if (!reopened.ok()) Log(LogLevel::kError, "the log file stays as it was", {{"error", MessageOf(reopened)}});
+    } else if (number == SIGHUP) {
+      Log(LogLevel::kWarning, "SIGHUP ignored: this version reads its configuration at start only; restart it");
+    } else {
+      Log(LogLevel::kInfo, "stopping", {{"signal", number == SIGTERM ? "TERM" : "INT"}});
+      co_return;
+    }
+  }
+}
+
+// What may be open at once: clients' connections, and a socket for each query to an upstream over UDP.
+uint64_t DescriptorsNeeded(const Config& config) {
+  uint64_t servers = 0;
+  for (const UpstreamConfig& upstream : config.upstreams) {
+    if (upstream.protocol == UpstreamProtocol::kUdp) servers += upstream.addresses.size() + upstream.host_names.size();
+  }
+  return kOtherDescriptors + config.limits.tcp_connections + servers * Limits::kDatagramsInFlightMax;
+}
+
+// A login shell's soft limit of 1,024 descriptors is less than the clients that the configuration may allow.
+void RaiseDescriptorLimit(const Config& config) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  const uint64_t needed = DescriptorsNeeded(config);
+  if (limit.rlim_max >= needed) return;
+  Log(LogLevel::kWarning,
+      "fewer files may be open than clients and upstreams can need; raise LimitNOFILE= or ulimit -n",
+      {{"open_files", uint64_t{limit.rlim_max}}, {"needed", needed}});
+}
+
+}  // namespace
+
+ExitCode Serve(const ConfigResult& loaded) {
+  const auto config = std::make_shared<const Config>(*loaded.config);
+  const absl::Status logging = OpenLog({config->log.level, config->log.format, config->log.file});
+  if (!logging.ok()) return Fail(logging, ExitCode::kFiles);
+  for (const ConfigError& warning : loaded.warnings) {
+    const std::string line = warning.line > 0 ? StrCat(":", warning.line) : "";
+    Log(LogLevel::kWarning, warning.message, {{"configuration", warning.file + line}});
+  }
+
+  // A client or an upstream that has gone is an error of one write, never the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  // Before any thread: they inherit what is blocked, and signals are for the main thread alone.
+  asio::io_context loop(1);
+  asio::signal_set signals(loop, SIGTERM, SIGINT, SIGUSR1);
+  signals.add(SIGUSR2);
+  signals.add(SIGHUP);
+
+  RaiseDescriptorLimit(*config);
+  const SystemClock clock;
+  absl::StatusOr<std::unique_ptr<Service>> service = Service::Create(config, clock);
+  if (!service.ok()) return Fail(service.status(), ExitCodeFor(service.status()));
+  const absl::Status dropped = DropPrivileges(config->user);
+  if (!dropped.ok()) return Fail(dropped, ExitCode::kOther);
+
+  (*service)->Start();
+  Log(LogLevel::kInfo, "serving",
+      {{"version", DOTWARD_VERSION},
+       {"listen", JoinEndpoints((*service)->listening())},
+       {"workers", uint64_t{(*service)->workers()}},
+       {"upstreams", uint64_t{config->upstreams.size()}},
+       {"cache_bytes", uint64_t{config->cache.size_octets}}});
+  TaskGroup tasks(loop);
+  tasks.Spawn(ServeSignals(signals, **service));
+  loop.run();
+  // From here on the drain is bounded by the queries' deadlines; whoever has less patience may say so again.
+  std::signal(SIGTERM, SIG_DFL);
+  std::signal(SIGINT, SIG_DFL);
+  (*service)->Stop();
+  Log(LogLevel::kInfo, "stopped");
+  return ExitCode::kOk;
+}
+
+}  // namespace dotward

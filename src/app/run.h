@@ -1,0 +1,14 @@
+#ifndef DOTWARD_APP_RUN_H_
+#define DOTWARD_APP_RUN_H_
+
+#include "app/exit_code.h"
+#include "dotward/config.h"
+
+namespace dotward {
+
+// Serves by a configuration that was loaded without an error, until a signal says stop. Errors go to the log.
+ExitCode Serve(const ConfigResult& loaded);
+
+}  // namespace dotward
+
+#endif  // DOTWARD_APP_RUN_H_
