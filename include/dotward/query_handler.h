@@ -3,12 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "base/ip_address.h"
 #include "dns/types.h"
 #include "dotward/clock.h"
-#include "dotward/task.h"
 
 namespace dotward {
 
@@ -22,12 +22,21 @@ struct Client {
 enum class Disposition : uint8_t {
   kAnswered,  // the reply is in the buffer
   kDropped,   // nothing is owed
-  kLater,     // call Answer
+  kLater,     // call AnswerLater
 };
 
 struct ImmediateReply {
   Disposition disposition = Disposition::kDropped;
   size_t octets = 0;  // with kAnswered: how much of the buffer is the reply
+};
+
+// The way back of one reply that takes time: made by whoever listens, held by the handler meanwhile.
+class ReplySink {
+ public:
+  virtual ~ReplySink() = default;
+
+  // Once, on the loop's thread. Copies the octets. Empty octets mean that nothing is to be sent.
+  virtual void Send(OctetView reply) = 0;
 };
 
 // Octets in, octets out: the seam between what listens and what answers. One handler serves one worker's loop and is
@@ -42,9 +51,10 @@ class QueryHandler {
   virtual ImmediateReply AnswerNow(OctetView query, const Client& client, SteadyTime now,
                                    std::span<uint8_t> buffer) = 0;
 
-  // The patient face, for a query that got kLater: asks upstream. Ends within the query's deadline. Empty octets mean
-  // that nothing is to be sent.
-  virtual Task<Octets> Answer(Octets query, Client client, SteadyTime now) = 0;
+  // The patient face, for a query that got kLater: asks upstream, and gives the reply to `sink` within the query's
+  // deadline, never inside the call. Not a coroutine, because thousands may wait, each for most of its time. A handler
+  // that ends before its queries, which it may when the loop runs no more, drops their sinks.
+  virtual void AnswerLater(OctetView query, const Client& client, SteadyTime now, std::unique_ptr<ReplySink> sink) = 0;
 };
 
 }  // namespace dotward

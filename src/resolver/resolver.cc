@@ -1,15 +1,11 @@
 #include "resolver/resolver.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "base/limits.h"
 #include "dns/wire.h"
 
 namespace dotward {
 namespace {
-
-constexpr size_t kErrorOptionsOctetsMax = Limits::kExtendedErrorsMax * (6 + 2 * Limits::kExtendedErrorTextMax);
 
 ReplyChannel ChannelOf(Transport transport) {
   return transport == Transport::kUdp ? ReplyChannel::kDatagram : ReplyChannel::kStream;
@@ -17,14 +13,6 @@ ReplyChannel ChannelOf(Transport transport) {
 
 CacheKey KeyOf(const ScannedMessage& query) {
   return {query.qname, query.qtype, query.qclass, query.has_edns && query.edns.dnssec_ok, query.checking_disabled()};
-}
-
-// Room for any reply to this client: the answer with an OPT that carries all its errors, or an error with its own.
-size_t ReplyOctetsMax(const Resolution& resolution, const ReplyContext& context) {
-  const size_t image_octets =
-      resolution.image ? resolution.image->octets().size() + resolution.image->error_options().size() : 0;
-  const size_t wanted = std::max(image_octets, kHeaderOctets + context.question.size() + kErrorOptionsOctetsMax);
-  return std::min(context.octets_max, std::max(kUdpPayloadMin, wanted + kOptFixedOctets));
 }
 
 Rcode RcodeFor(QueryOutcome outcome) {
@@ -40,15 +28,48 @@ Rcode RcodeFor(QueryOutcome outcome) {
 
 }  // namespace
 
+struct Resolver::WaitingQuery final : public ResolutionWaiter {
+  // `octets` are those of the question, which `key` and `arrival` borrow from the query.
+  WaitingQuery(CompletionInbox& home, Octets octets, const CacheKey& key, const Arrival& arrival, Deadline ends,
+               std::unique_ptr<ReplySink> sink_in)
+      : ResolutionWaiter(
+            home,
+            {OctetView(octets).first(key.qname.size()), key.qtype, key.qclass, key.dnssec_ok, key.checking_disabled},
+            arrival.client.endpoint.address, ends),
+        question_octets(std::move(octets)),
+        context(arrival.context),
+        port(arrival.client.endpoint.port),
+        transport(arrival.client.transport),
+        received_at(arrival.at),
+        sink(std::move(sink_in)) {
+    context.question = question_octets;
+  }
+
+  const Octets question_octets;
+  ReplyContext context;
+  const uint16_t port;
+  const Transport transport;
+  const SteadyTime received_at;
+  const std::unique_ptr<ReplySink> sink;
+};
+
 Resolver::Resolver(asio::io_context& loop, std::shared_ptr<const Config> config, const Policy& policy,
-                   ResponseCache& cache, QueryCoalescer& coalescer, const Clock& clock)
-    : loop_(loop),
-      config_(std::move(config)),
+                   ResponseCache& cache, QueryCoalescer& coalescer, const Clock& clock, QueryObserver* observer)
+    : config_(std::move(config)),
       policy_(policy),
       cache_(cache),
       coalescer_(coalescer),
       clock_(clock),
-      completions_(loop, &ResolutionWaiter::Deliver) {}
+      observer_(observer),
+      later_reply_(kMessageOctetsMax),
+      completions_(loop, [this](std::vector<CompletedWait>& batch) { Finish(batch); }) {}
+
+Resolver::~Resolver() {
+  while (ResolutionWaiter* const waiter = waiting_.front()) {
+    waiting_.Remove(*waiter);
+    delete static_cast<WaitingQuery*>(waiter);
+  }
+}
 
 // The order is the meaning. Who asks comes before what is asked, so that a stranger learns nothing, not even whether
 // his query was well-formed. What is answered here comes before the cache, which can then hold nothing that shadows it.
@@ -59,72 +80,74 @@ ImmediateReply Resolver::AnswerNow(OctetView octets, const Client& client, Stead
   const ScannedMessage& query = parsed.message.scan();
   if (parsed.outcome == QueryOutcome::kDrop) return Dropped();
 
-  const ReplyContext context = ContextOf(query, client);
+  const ReplyContext context = ContextOf(query, client.transport);
+  const Arrival arrival{client, now, context};
   if (parsed.outcome != QueryOutcome::kAccepted) {
     const PolicyDecision admission = policy_.EvaluateClient(client.endpoint);
-    if (admission.verdict != PolicyVerdict::kProceed) return Decided(admission, context, buffer);
+    if (admission.verdict != PolicyVerdict::kProceed) return Decided(admission, arrival, buffer);
     statistics_.malformed.Add();
-    const Rcode rcode = RcodeFor(parsed.outcome);
-    return Sent(buffer, RenderError(rcode, {}, context, buffer), rcode);
+    return SendError(RcodeFor(parsed.outcome), {}, AnswerSource::kMalformed, arrival, buffer);
   }
   const PolicyDecision decision = policy_.Evaluate(query, client.endpoint, now);
-  if (decision.verdict != PolicyVerdict::kProceed) return Decided(decision, context, buffer);
+  if (decision.verdict != PolicyVerdict::kProceed) return Decided(decision, arrival, buffer);
 
   if (const auto cached = cache_.Lookup(KeyOf(query), now)) {
     statistics_.hits.Add();
-    return Sent(buffer, RenderReply(*cached->image, context, cached->age_seconds, {}, buffer), cached->image->rcode());
+    return SendImage(*cached->image, cached->age_seconds, AnswerSource::kCache, arrival, buffer);
   }
   if (!query.recursion_desired()) {
     statistics_.refused.Add();
     const ExtendedError not_recursive{EdeCode::kNotAuthoritative, "not in the cache, and recursion was not desired"};
-    return Sent(buffer, RenderError(Rcode::kRefused, {&not_recursive, 1}, context, buffer), Rcode::kRefused);
+    return SendError(Rcode::kRefused, {&not_recursive, 1}, AnswerSource::kRefused, arrival, buffer);
   }
   statistics_.forwarded.Add();
   return {Disposition::kLater, 0};
 }
 
-Task<Octets> Resolver::Answer(Octets octets, Client client, SteadyTime now) {
-  const Question question = Reread(octets, client);
-  ResolutionWaiter waiter(loop_.get_executor(), completions_, question.key, client.endpoint.address,
-                          Deadline::After(now, config_->query.deadline));
-  coalescer_.Submit(waiter);
-  co_await waiter.Completed();
-  co_return ReplyWith(waiter.resolution(), question.context);
-}
-
-Octets Resolver::ReplyWith(const Resolution& resolution, const ReplyContext& context) {
-  Octets reply(ReplyOctetsMax(resolution, context));
-  const SteadyTime sent_at = clock_.Now();
-  const size_t size = resolution.image
-                          ? RenderReply(*resolution.image, context, resolution.image->AgeSeconds(sent_at), {}, reply)
-                          : RenderError(resolution.rcode, resolution.errors, context, reply);
-  reply.resize(size);
-  CountReply(reply, resolution.image ? resolution.image->rcode() : resolution.rcode);
-  return reply;
-}
-
-// What is needed of the query while it waits and behind it: a third of what the scan finds, and there may be thousands.
-Resolver::Question Resolver::Reread(OctetView octets, const Client& client) const {
-  // AnswerNow has accepted these octets: the scan is repeated for the places it finds.
+void Resolver::AnswerLater(OctetView octets, const Client& client, SteadyTime now, std::unique_ptr<ReplySink> sink) {
+  // AnswerNow has accepted these octets: the scan is repeated for the places it finds. What is kept of them is the
+  // question, since thousands may wait.
   ScannedMessage query;
   ScanMessage(octets, MessageSide::kQuery, query);
-  return {KeyOf(query), ContextOf(query, client)};
+  const ReplyContext context = ContextOf(query, client.transport);
+  auto waiting = std::make_unique<WaitingQuery>(completions_, Octets(context.question.begin(), context.question.end()),
+                                                KeyOf(query), Arrival{client, now, context},
+                                                Deadline::After(now, config_->query.deadline), std::move(sink));
+  waiting_.PushBack(*waiting);
+  coalescer_.Submit(*waiting.release());
 }
 
-ReplyContext Resolver::ContextOf(const ScannedMessage& query, const Client& client) const {
-  return MakeReplyContext(query, ChannelOf(client.transport), config_->query.udp_payload_size);
+void Resolver::Finish(std::vector<CompletedWait>& batch) {
+  const SteadyTime now = clock_.Now();
+  for (CompletedWait& wait : batch) {
+    waiting_.Remove(*wait.waiter);
+    const std::unique_ptr<WaitingQuery> query(static_cast<WaitingQuery*>(wait.waiter));
+    const Client client{{query->client, query->port}, query->transport};
+    const Arrival arrival{client, query->received_at, query->context};
+    const Resolution& resolution = *wait.resolution;
+    const ImmediateReply reply = resolution.image ? SendImage(*resolution.image, resolution.image->AgeSeconds(now),
+                                                              AnswerSource::kUpstream, arrival, later_reply_)
+                                                  : SendError(resolution.rcode, resolution.errors,
+                                                              AnswerSource::kUpstream, arrival, later_reply_);
+    query->sink->Send(OctetView(later_reply_).first(reply.octets));
+    // One batch may have answers of some size in the hands of nobody else.
+    wait.resolution.reset();
+  }
+}
+
+ReplyContext Resolver::ContextOf(const ScannedMessage& query, Transport transport) const {
+  return MakeReplyContext(query, ChannelOf(transport), config_->query.udp_payload_size);
 }
 
 // What is left of a policy decision to do: the reply, where one is owed.
-ImmediateReply Resolver::Decided(const PolicyDecision& decision, const ReplyContext& context,
-                                 std::span<uint8_t> buffer) {
+ImmediateReply Resolver::Decided(const PolicyDecision& decision, const Arrival& arrival, std::span<uint8_t> buffer) {
   switch (decision.verdict) {
     case PolicyVerdict::kAnswer:
       statistics_.local.Add();
-      return Sent(buffer, RenderReply(*decision.image, context, 0, {}, buffer), decision.image->rcode());
+      return SendImage(*decision.image, 0, AnswerSource::kLocal, arrival, buffer);
     case PolicyVerdict::kRefuse:
       statistics_.refused.Add();
-      return Sent(buffer, RenderError(decision.rcode, decision.errors, context, buffer), decision.rcode);
+      return SendError(decision.rcode, decision.errors, AnswerSource::kRefused, arrival, buffer);
     default:
       return Dropped();
   }
@@ -135,9 +158,26 @@ ImmediateReply Resolver::Dropped() {
   return {Disposition::kDropped, 0};
 }
 
-ImmediateReply Resolver::Sent(std::span<const uint8_t> buffer, size_t octets, Rcode rcode) {
-  CountReply(buffer.first(octets), rcode);
+ImmediateReply Resolver::SendImage(const ResponseImage& image, uint32_t age_seconds, AnswerSource source,
+                                   const Arrival& arrival, std::span<uint8_t> buffer) {
+  const size_t octets = RenderReply(image, arrival.context, age_seconds, {}, buffer);
+  Observe(arrival, source, image.rcode(), buffer.first(octets), {}, &image);
   return {Disposition::kAnswered, octets};
+}
+
+ImmediateReply Resolver::SendError(Rcode rcode, std::span<const ExtendedError> errors, AnswerSource source,
+                                   const Arrival& arrival, std::span<uint8_t> buffer) {
+  const size_t octets = RenderError(rcode, errors, arrival.context, buffer);
+  Observe(arrival, source, rcode, buffer.first(octets), errors, nullptr);
+  return {Disposition::kAnswered, octets};
+}
+
+void Resolver::Observe(const Arrival& arrival, AnswerSource source, Rcode rcode, OctetView reply,
+                       std::span<const ExtendedError> errors, const ResponseImage* image) {
+  CountReply(reply, rcode);
+  if (observer_ == nullptr) return;
+  observer_->Answered(
+      {arrival.client, arrival.context, source, rcode, reply, errors, image, arrival.at, clock_.Now() - arrival.at});
 }
 
 void Resolver::CountQuery(Transport transport) {

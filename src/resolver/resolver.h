@@ -3,11 +3,14 @@
 
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "base/counter.h"
+#include "base/intrusive_list.h"
 #include "dns/reply.h"
 #include "dotward/config.h"
 #include "dotward/query_handler.h"
+#include "dotward/query_observer.h"
 #include "dotward/response_cache.h"
 #include "policy/policy.h"
 #include "resolver/query_coalescer.h"
@@ -37,36 +40,49 @@ class Resolver final : public QueryHandler {
     Counter replies_truncated;
   };
 
+  // `observer` may be null.
   Resolver(asio::io_context& loop, std::shared_ptr<const Config> config, const Policy& policy, ResponseCache& cache,
-           QueryCoalescer& coalescer, const Clock& clock);
+           QueryCoalescer& coalescer, const Clock& clock, QueryObserver* observer = nullptr);
+  ~Resolver() override;
 
   ImmediateReply AnswerNow(OctetView query, const Client& client, SteadyTime now, std::span<uint8_t> buffer) override;
-  Task<Octets> Answer(Octets query, Client client, SteadyTime now) override;
+  void AnswerLater(OctetView query, const Client& client, SteadyTime now, std::unique_ptr<ReplySink> sink) override;
 
   const Statistics& statistics() const { return statistics_; }
 
  private:
-  struct Question {  // borrows the octets
-    CacheKey key;
-    ReplyContext context;
+  // A query that waits for its resolution.
+  struct WaitingQuery;
+  // What is known of a query from when it was read.
+  struct Arrival {
+    const Client& client;
+    SteadyTime at;
+    const ReplyContext& context;
   };
-  Question Reread(OctetView octets, const Client& client) const;
-  Octets ReplyWith(const Resolution& resolution, const ReplyContext& context);
-  ReplyContext ContextOf(const ScannedMessage& query, const Client& client) const;
-  ImmediateReply Decided(const PolicyDecision& decision, const ReplyContext& context, std::span<uint8_t> buffer);
+
+  ReplyContext ContextOf(const ScannedMessage& query, Transport transport) const;
+  ImmediateReply Decided(const PolicyDecision& decision, const Arrival& arrival, std::span<uint8_t> buffer);
   ImmediateReply Dropped();
-  ImmediateReply Sent(std::span<const uint8_t> buffer, size_t octets, Rcode rcode);
+  ImmediateReply SendImage(const ResponseImage& image, uint32_t age_seconds, AnswerSource source,
+                           const Arrival& arrival, std::span<uint8_t> buffer);
+  ImmediateReply SendError(Rcode rcode, std::span<const ExtendedError> errors, AnswerSource source,
+                           const Arrival& arrival, std::span<uint8_t> buffer);
+  void Finish(std::vector<CompletedWait>& batch);
+  void Observe(const Arrival& arrival, AnswerSource source, Rcode rcode, OctetView reply,
+               std::span<const ExtendedError> errors, const ResponseImage* image);
   void CountQuery(Transport transport);
   void CountReply(OctetView reply, Rcode rcode);
 
-  asio::io_context& loop_;
   const std::shared_ptr<const Config> config_;
   const Policy& policy_;
   ResponseCache& cache_;
   QueryCoalescer& coalescer_;
   const Clock& clock_;
-  CompletionInbox completions_;
+  QueryObserver* const observer_;
   Statistics statistics_;
+  IntrusiveList<ResolutionWaiter, &ResolutionWaiter::in_worker> waiting_;  // owned; each a WaitingQuery
+  std::vector<uint8_t> later_reply_;  // where a reply is rendered that is on its way to its sink
+  CompletionInbox completions_;
 };
 
 }  // namespace dotward

@@ -11,6 +11,15 @@ constexpr size_t kOutputCapacityKept = 4096;
 
 }  // namespace
 
+class StreamConnection::LaterSink final : public ReplySink {
+ public:
+  explicit LaterSink(StreamConnection& connection) : connection_(connection) {}
+  void Send(OctetView reply) override { connection_.SendLater(reply); }
+
+ private:
+  StreamConnection& connection_;
+};
+
 StreamConnection::StreamConnection(ListenerContext& context, std::unique_ptr<ByteStream> stream, const Client& client,
                                    StreamStatistics& statistics, const StreamPatience& patience)
     : context_(context),
@@ -21,9 +30,9 @@ StreamConnection::StreamConnection(ListenerContext& context, std::unique_ptr<Byt
       read_at_(context.clock.Now()),
       last_activity_(read_at_),
       room_(context.loop.get_executor()),
+      none_waits_(context.loop.get_executor()),
       output_ready_(context.loop.get_executor()),
       timer_(context.loop.get_executor()),
-      answers_(context.loop),
       writer_(context.loop),
       watch_(context.loop) {}
 
@@ -33,7 +42,7 @@ Task<> StreamConnection::Run() {
   co_await ReadQueries();
   reading_over_ = true;
   output_ready_.Notify();
-  co_await answers_.Join();
+  while (waiting_ != 0) co_await none_waits_.Wait();
   no_more_replies_ = true;
   output_ready_.Notify();
   co_await writer_.Join();
@@ -107,13 +116,12 @@ void StreamConnection::HandleQuery(OctetView query) {
       }
       statistics_.deferred.Add();
       ++waiting_;
-      answers_.Spawn(AnswerLater(Octets(query.begin(), query.end()), read_at_));
+      context_.handler.AnswerLater(query, client_, read_at_, std::make_unique<LaterSink>(*this));
       break;
   }
 }
 
-Task<> StreamConnection::AnswerLater(Octets query, SteadyTime now) {
-  const Octets reply = co_await context_.handler.Answer(std::move(query), client_, now);
+void StreamConnection::SendLater(OctetView reply) {
   --waiting_;
   context_.pending.Give(1);
   last_activity_ = context_.clock.Now();
@@ -124,6 +132,7 @@ Task<> StreamConnection::AnswerLater(Octets query, SteadyTime now) {
     output_ready_.Notify();
   }
   room_.Notify();
+  if (waiting_ == 0 && reading_over_) none_waits_.Notify();
 }
 
 void StreamConnection::QueueReply(OctetView reply) {

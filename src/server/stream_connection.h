@@ -43,9 +43,11 @@ class StreamConnection {
   void Drain();
 
  private:
+  class LaterSink;
+
   Task<> ReadQueries();
   void HandleQuery(OctetView query);
-  Task<> AnswerLater(Octets query, SteadyTime now);
+  void SendLater(OctetView reply);
   void QueueReply(OctetView reply);
   Task<> WriteReplies();
   Task<> Linger();
@@ -90,9 +92,9 @@ class StreamConnection {
   bool over_ = false;
 
   Wakeup room_;          // the reader waits here
+  Wakeup none_waits_;    // Run waits here
   Wakeup output_ready_;  // the writer waits here
   SteadyTimer timer_;    // the watch waits here
-  TaskGroup answers_;
   TaskGroup writer_;
   TaskGroup watch_;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <asio/experimental/awaitable_operators.hpp>
+#include <memory>
 #include <utility>
 
 #include "base/limits.h"
@@ -20,6 +21,17 @@ constexpr size_t kLookAgainFrom = Limits::kUdpBatch / 4;
 
 }  // namespace
 
+// What a waiting query keeps of its datagram.
+class UdpListener::LaterSink final : public ReplySink {
+ public:
+  LaterSink(UdpListener& listener, const UdpPath& path) : listener_(listener), path_(path) {}
+  void Send(OctetView reply) override { listener_.SendLater(reply, path_); }
+
+ private:
+  UdpListener& listener_;
+  const UdpPath path_;
+};
+
 UdpListener::UdpListener(ListenerContext& context, UdpSocket socket, UdpStatistics& statistics)
     : context_(context),
       socket_(std::move(socket)),
@@ -29,7 +41,7 @@ UdpListener::UdpListener(ListenerContext& context, UdpSocket socket, UdpStatisti
       replies_(Limits::kUdpBatch, Limits::kUdpReplyOctetsMax),
       later_batch_(Limits::kUdpBatch, 0),
       later_ready_(context.loop.get_executor()),
-      answers_(context.loop),
+      none_waits_(context.loop.get_executor()),
       tasks_(context.loop) {}
 
 UdpListener::~UdpListener() {
@@ -51,7 +63,7 @@ void UdpListener::StopReading() {
 
 Task<> UdpListener::Stop() {
   StopReading();
-  co_await answers_.Join();
+  while (waiting_ != 0) co_await none_waits_.Wait();
   closing_ = true;
   later_ready_.Notify();
   co_await tasks_.Join();
@@ -124,19 +136,20 @@ void UdpListener::Defer(size_t index, const Client& client, SteadyTime now) {
     return;
   }
   statistics_.deferred.Add();
-  const OctetView query = context_.received.octets(index);
-  answers_.Spawn(AnswerLater(Octets(query.begin(), query.end()), client, context_.received.path(index), now));
+  ++waiting_;
+  context_.handler.AnswerLater(context_.received.octets(index), client, now,
+                               std::make_unique<LaterSink>(*this, context_.received.path(index)));
 }
 
-Task<> UdpListener::AnswerLater(Octets query, Client client, UdpPath path, SteadyTime now) {
-  Octets reply = co_await context_.handler.Answer(std::move(query), client, now);
+void UdpListener::SendLater(OctetView reply, const UdpPath& path) {
+  if (--waiting_ == 0 && stopping_) none_waits_.Notify();
   if (reply.empty()) {
     statistics_.dropped_silent.Add();
     context_.pending.Give(1);
-    co_return;
+    return;
   }
   // The query counts as pending until its reply has left, so that later_ is bounded too.
-  later_.push_back({std::move(reply), path});
+  later_.push_back({Octets(reply.begin(), reply.end()), path});
   later_ready_.Notify();
 }
 

@@ -34,6 +34,7 @@ class UdpListener {
   Task<> Stop();
 
  private:
+  class LaterSink;
   struct LaterReply {
     Octets octets;
     UdpPath path;
@@ -43,7 +44,7 @@ class UdpListener {
   void HandleBatch(SteadyTime now);
   void HandleDatagram(size_t index, SteadyTime now);
   void Defer(size_t index, const Client& client, SteadyTime now);
-  Task<> AnswerLater(Octets query, Client client, UdpPath path, SteadyTime now);
+  void SendLater(OctetView reply, const UdpPath& path);
   Task<> SendLaterReplies();
   // Sends what the socket takes and gives what it did not.
   std::span<mmsghdr> SendNow(std::span<mmsghdr> messages);
@@ -66,9 +67,10 @@ class UdpListener {
   std::vector<LaterReply> sending_;  // taken out of later_, in the hands of SendLaterReplies
   UdpSendBatch later_batch_;
   Wakeup later_ready_;
+  size_t waiting_ = 0;  // queries in the hands of AnswerLater
+  Wakeup none_waits_;   // Stop waits here
 
-  TaskGroup answers_;  // one a waiting query
-  TaskGroup tasks_;    // Serve, SendLaterReplies
+  TaskGroup tasks_;  // Serve, SendLaterReplies
 };
 
 }  // namespace dotward

@@ -22,10 +22,8 @@ using std::chrono::seconds;
 
 // One client's question, and what became of it.
 struct Asked {
-  Asked(asio::io_context& loop, CompletionInbox& home, std::string_view text, const IpAddress& client,
-        Deadline deadline)
-      : name(*Name::Parse(text)),
-        waiter(loop.get_executor(), home, {.qname = name.wire(), .qtype = 1}, client, deadline) {}
+  Asked(CompletionInbox& home, std::string_view text, const IpAddress& client, Deadline deadline)
+      : name(*Name::Parse(text)), waiter(home, {.qname = name.wire(), .qtype = 1}, client, deadline) {}
 
   const Name name;
   ResolutionWaiter waiter;
@@ -58,8 +56,8 @@ class QueryCoalescerTest : public testing::Test {
   }
 
   Asked& Ask(std::string_view name, std::string_view client = "192.0.2.1") {
-    Asked& asked = asked_.emplace_back(loop_, completions_, name, *IpAddress::Parse(client),
-                                       Deadline::After(clock_.Now(), seconds(5)));
+    Asked& asked =
+        asked_.emplace_back(completions_, name, *IpAddress::Parse(client), Deadline::After(clock_.Now(), seconds(5)));
     by_waiter_[&asked.waiter] = &asked;
     coalescer_.Submit(asked.waiter);
     return asked;

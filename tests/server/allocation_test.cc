@@ -55,7 +55,7 @@ class CountAllocations {
 class UdpAllocationTest : public testing::TestWithParam<const char*> {
  protected:
   asio::io_context loop_{1};
-  FakeQueryHandler handler_{loop_};
+  FakeQueryHandler handler_;
   SystemClock clock_;
   ListenerContext context_{loop_, handler_, clock_};
   UdpStatistics statistics_;

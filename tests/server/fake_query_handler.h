@@ -5,11 +5,11 @@
 #include <charconv>
 #include <cstddef>
 #include <list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "base/await.h"
 #include "dotward/query_handler.h"
 
 namespace dotward {
@@ -21,8 +21,6 @@ namespace dotward {
 //   anything else is dropped
 class FakeQueryHandler final : public QueryHandler {
  public:
-  explicit FakeQueryHandler(asio::io_context& loop) : loop_(loop) {}
-
   ImmediateReply AnswerNow(OctetView query, const Client& client, SteadyTime now, std::span<uint8_t> buffer) override {
     ++queries_;
     last_client_ = client;
@@ -43,32 +41,27 @@ class FakeQueryHandler final : public QueryHandler {
     return {Disposition::kDropped, 0};
   }
 
-  Task<Octets> Answer(Octets query, Client client, SteadyTime) override {
+  void AnswerLater(OctetView query, const Client& client, SteadyTime, std::unique_ptr<ReplySink> sink) override {
     last_later_client_ = client;
-    const auto waiter = waiting_.emplace(waiting_.end(), std::string(query.begin(), query.end()), loop_);
-    Octets reply = co_await waiter->reply.Wait();
-    waiting_.erase(waiter);
-    co_return reply;
+    waiting_.push_back({std::string(query.begin(), query.end()), std::move(sink)});
   }
 
-  // Queries that Answer holds.
+  // Queries that AnswerLater holds.
   size_t waiting() const { return waiting_.size(); }
   // Gives the query of this text its reply, which is the text itself unless another is given.
   void Release(const std::string& text) { Release(text, Octets(text.begin(), text.end())); }
-  void Release(const std::string& text, Octets reply) {
-    const auto waiter = std::ranges::find_if(
-        waiting_, [&](const Waiter& candidate) { return candidate.text == text && !candidate.reply.is_set(); });
-    if (waiter != waiting_.end()) waiter->reply.Set(std::move(reply));
+  void Release(const std::string& text, const Octets& reply) {
+    const auto waiter = std::ranges::find(waiting_, text, &Waiter::text);
+    if (waiter == waiting_.end()) return;
+    const std::unique_ptr<ReplySink> sink = std::move(waiter->sink);
+    waiting_.erase(waiter);
+    sink->Send(reply);
   }
   void ReleaseAll() {
-    for (Waiter& waiter : waiting_) {
-      if (!waiter.reply.is_set()) waiter.reply.Set(Octets(waiter.text.begin(), waiter.text.end()));
-    }
+    while (!waiting_.empty()) Release(waiting_.front().text);
   }
   void ReleaseAllWith(const Octets& reply) {
-    for (Waiter& waiter : waiting_) {
-      if (!waiter.reply.is_set()) waiter.reply.Set(reply);
-    }
+    while (!waiting_.empty()) Release(waiting_.front().text, reply);
   }
 
   size_t queries() const { return queries_; }
@@ -78,12 +71,10 @@ class FakeQueryHandler final : public QueryHandler {
 
  private:
   struct Waiter {
-    Waiter(std::string text_in, asio::io_context& loop) : text(std::move(text_in)), reply(loop.get_executor()) {}
     std::string text;
-    OneShot<Octets> reply;
+    std::unique_ptr<ReplySink> sink;
   };
 
-  asio::io_context& loop_;
   std::list<Waiter> waiting_;
   size_t queries_ = 0;
   Client last_client_;

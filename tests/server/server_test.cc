@@ -51,7 +51,7 @@ class WorkerThread {
 
  private:
   asio::io_context loop_{1};
-  FakeQueryHandler handler_{loop_};
+  FakeQueryHandler handler_;
   SystemClock clock_;
   TaskGroup stoppers_{loop_};
   std::unique_ptr<ServerWorker> worker_;
@@ -181,7 +181,7 @@ TEST(ServerTest, StopAnswersWhatEveryListenerOwes) {
   const auto server = Server::Bind(Listening({EndpointAt("127.0.0.1", 0), EndpointAt("127.0.0.2", 0)}), 1);
   ASSERT_TRUE(server.ok());
   asio::io_context loop;
-  FakeQueryHandler handler(loop);
+  FakeQueryHandler handler;
   SystemClock clock;
   const std::unique_ptr<ServerWorker> worker = (*server)->MakeWorker(0, loop, handler, clock);
   worker->Start();

@@ -52,7 +52,7 @@ class StreamListenerTest : public testing::Test {
   }
 
   asio::io_context loop_;
-  FakeQueryHandler handler_{loop_};
+  FakeQueryHandler handler_;
   ManualClock clock_;
   ListenerContext context_{loop_, handler_, clock_};
   StreamStatistics statistics_;

@@ -120,7 +120,7 @@ class UdpBlockedSocketTest : public testing::Test {
 
   PrivateNetwork network_;
   asio::io_context loop_;
-  FakeQueryHandler handler_{loop_};
+  FakeQueryHandler handler_;
   SystemClock clock_;
   ListenerContext context_{loop_, handler_, clock_};
   UdpStatistics statistics_;

@@ -47,7 +47,7 @@ class UdpListenerTest : public testing::Test {
   const Endpoint& server() const { return listener_->local(); }
 
   asio::io_context loop_;
-  FakeQueryHandler handler_{loop_};
+  FakeQueryHandler handler_;
   CountingClock clock_;
   ListenerContext context_{loop_, handler_, clock_};
   UdpStatistics statistics_;
