@@ -28,6 +28,21 @@ struct CachedResponse {
   uint32_t age_seconds = 0;
 };
 
+// One entry as those see it who look into the cache from outside the query path.
+struct CacheEntry {
+  ImagePtr image;
+  bool dnssec_ok = false;
+  bool checking_disabled = false;
+  bool every_type = false;      // an NXDOMAIN, which answers every type of the name (RFC 8020 §2)
+  uint32_t unused_seconds = 0;  // since it was last used
+};
+
+// How far a walk over a cache has come. Belongs to the walker; keeps nothing alive.
+struct CacheCursor {
+  size_t shard = 0;
+  uint32_t entries_left = UINT32_MAX;  // of that shard, those that have not been seen
+};
+
 // Why somebody looks. The recheck of a question that was counted as a miss already counts nothing.
 enum class LookupPurpose : uint8_t { kAnswer, kRecheck };
 
@@ -75,6 +90,21 @@ class ResponseCache {
   // Limits::kCacheEntriesPerNameMax entries: one more drops the one of that name which was stored first. Removes up to
   // Limits::kCacheExpiredPerInsert expired entries besides.
   void Insert(const CacheKey& key, ImagePtr image, SteadyTime now);
+
+  // Everything that is stored under the name, of whatever type, class, DO and CD, expired or not; the latest first.
+  // Changes no counter and no order of use.
+  std::vector<CacheEntry> EntriesOf(OctetView qname, SteadyTime now) const;
+
+  // Goes on with a walk: appends up to Limits::kCacheEntriesPerTurn entries, those of one shard, whose mutex it holds
+  // no longer than for these. False where the walk has ended. What is in the cache from the beginning of the walk to
+  // its end is seen; what is removed meanwhile may bring others up a second time.
+  bool Walk(CacheCursor& cursor, std::vector<CacheEntry>& entries, SteadyTime now) const;
+
+  // Removes what is stored under the name, or under every name at or below the zone (the root: everything), and returns
+  // how many entries there were. They count neither as evicted nor as expired. For a zone every shard is looked
+  // through, in turns of Limits::kCacheEntriesPerTurn entries that go round, so that no query waits for long.
+  size_t FlushName(OctetView qname);
+  size_t FlushZone(OctetView zone);
 
   Statistics Total(SteadyTime now) const;
   std::vector<Statistics> PerShard(SteadyTime now) const;

@@ -35,6 +35,9 @@ struct Limits {
   // insert holds its shard for long.
   static constexpr size_t kCacheExpiredPerInsert = 2;
 
+  // Entries that somebody who looks through a whole shard sees before he lets others have it.
+  static constexpr size_t kCacheEntriesPerTurn = 64;
+
   // --- net ---
   // Certificate chains of public resolvers are 3–5 KiB. All messages of one handshake count together.
   static constexpr size_t kTlsHandshakeOctetsMax = size_t{64} << 10;
@@ -93,7 +96,7 @@ struct Limits {
   static constexpr size_t kTlsReadOctets = 16'384;                       // one TLS record
   static constexpr size_t kConnectionOutputOctetsMax = size_t{8} << 20;  // unsent queries of one connection
   static constexpr size_t kWaitingForConnectionMax = 49'152;             // queries that wait for one handshake
-  static constexpr size_t kSendsPerAttemptMax = 2;        // a query whose connection was lost is asked once more
+  static constexpr size_t kSendsPerAttemptMax = 2;  // a query whose connection was lost is asked once more
   // Where the lost connection had answered others, they move on a little each time: a server may close after each.
   static constexpr size_t kSendsPerServedAttemptMax = 16;
   static constexpr size_t kAttemptsPerQueryMax = 8;       // servers that one query may be put to

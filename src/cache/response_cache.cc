@@ -32,6 +32,9 @@ class Tag {
   uint32_t of_every_type() const { return of_name_ | 0x8000U; }
   bool Answers(uint32_t tag) const { return tag == of_type_ || tag == of_every_type(); }
   bool IsOfSameName(uint32_t tag) const { return (tag & kSameNameMask) == of_name_; }
+  static bool IsOfEveryType(uint32_t tag) { return (tag & 0x8000U) != 0; }
+  static bool HasDnssecOk(uint32_t tag) { return (tag & 0x4000U) != 0; }
+  static bool HasCheckingDisabled(uint32_t tag) { return (tag & 0x2000U) != 0; }
   bool HasSameHash(uint32_t tag) const { return ((tag ^ of_name_) & kHashMask) == 0; }
 
  private:
@@ -72,16 +75,18 @@ uint32_t SecondsOf(SteadyTime time) {
 
 // Images that were removed under a lock and are freed after it. What does not fit is freed at once: an insert removes
 // more than a few only where a large answer takes the place of many small ones.
-class Graveyard {
+template <size_t kCapacity>
+class GraveyardOf {
  public:
   void Add(ImagePtr image) {
     if (used_ < images_.size()) images_[used_++] = std::move(image);
   }
 
  private:
-  std::array<ImagePtr, 16> images_;
+  std::array<ImagePtr, kCapacity> images_;
   size_t used_ = 0;
 };
+using Graveyard = GraveyardOf<16>;
 
 size_t ShardCountFor(const ResponseCache::Options& options) {
   constexpr size_t kShardsMax = size_t{1} << 16U;  // as many as the hash has bits for
@@ -131,6 +136,54 @@ class alignas(64) ResponseCache::Shard {
     ++insertions_;
   }
 
+  std::vector<CacheEntry> EntriesOf(OctetView qname, uint64_t hash, SteadyTime now) const {
+    std::vector<CacheEntry> entries;
+    entries.reserve(Limits::kCacheEntriesPerNameMax);  // before the lock
+    const MutexLock lock(mutex_);
+    for (Index index = table_.FirstOf(hash); index != EntryTable::kNone; index = table_.NextOf(index)) {
+      if (IsOfName(*table_[index].image, qname)) entries.push_back(Describe(index, now));
+    }
+    return entries;
+  }
+
+  // From the last index to the first: what moves into the gap of a removed entry is always the last one, which has been
+  // seen, so that nothing is missed.
+  void Walk(uint32_t& left, std::vector<CacheEntry>& entries, SteadyTime now) const {
+    const MutexLock lock(mutex_);
+    left = std::min(left, static_cast<uint32_t>(table_.size()));
+    for (size_t n = 0; n < Limits::kCacheEntriesPerTurn && left > 0; ++n) entries.push_back(Describe(--left, now));
+  }
+
+  size_t FlushName(OctetView qname, uint64_t hash) {
+    GraveyardOf<Limits::kCacheEntriesPerNameMax> removed;
+    const MutexLock lock(mutex_);
+    size_t count = 0;
+    for (Index index = table_.FirstOf(hash); index != EntryTable::kNone;) {
+      if (IsOfName(*table_[index].image, qname)) {
+        removed.Add(table_.Remove(index));
+        ++count;
+        index = table_.FirstOf(hash);
+      } else {
+        index = table_.NextOf(index);
+      }
+    }
+    return count;
+  }
+
+  // One turn, in the order of Walk: what is stored while it goes on is newer than the wish to forget.
+  size_t FlushZone(OctetView zone, uint32_t& left) {
+    GraveyardOf<Limits::kCacheEntriesPerTurn> removed;
+    const MutexLock lock(mutex_);
+    size_t count = 0;
+    left = std::min(left, static_cast<uint32_t>(table_.size()));
+    for (size_t n = 0; n < Limits::kCacheEntriesPerTurn && left > 0; ++n) {
+      if (!IsAtOrBelow(table_[--left].image->qname(), zone)) continue;
+      removed.Add(table_.Remove(left));
+      ++count;
+    }
+    return count;
+  }
+
   Statistics Read(SteadyTime now) const {
     const MutexLock lock(mutex_);
     Statistics statistics{.entries = table_.size(),
@@ -141,17 +194,27 @@ class alignas(64) ResponseCache::Shard {
                           .evictions = evictions_,
                           .expired = expired_,
                           .lru_age_seconds = 0};
-    if (table_.size() > 0) {
-      // Seconds wrap every 136 years of uptime, and so does their difference. Another thread's clock may be ahead.
-      const auto age = static_cast<int32_t>(SecondsOf(now) - table_[table_.least_recently_used()].last_used_seconds);
-      statistics.lru_age_seconds = static_cast<uint64_t>(std::max(0, age));
-    }
+    if (table_.size() > 0) statistics.lru_age_seconds = UnusedSeconds(table_.least_recently_used(), now);
     return statistics;
   }
 
  private:
   using Index = EntryTable::Index;
   static const size_t kOwnOctets;
+
+  uint32_t UnusedSeconds(Index index, SteadyTime now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    // Seconds wrap every 136 years of uptime, and so does their difference. Another thread's clock may be ahead.
+    return static_cast<uint32_t>(std::max(0, static_cast<int32_t>(SecondsOf(now) - table_[index].last_used_seconds)));
+  }
+
+  CacheEntry Describe(Index index, SteadyTime now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const EntryTable::Entry& entry = table_[index];
+    return {.image = entry.image,
+            .dnssec_ok = Tag::HasDnssecOk(entry.tag),
+            .checking_disabled = Tag::HasCheckingDisabled(entry.tag),
+            .every_type = Tag::IsOfEveryType(entry.tag),
+            .unused_seconds = UnusedSeconds(index, now)};
+  }
 
   // The entry that answers the key, expired or not. There is never both one for the type and one for every type.
   Index Find(const CacheKey& key, const Tag& tag, uint64_t hash) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -245,6 +308,38 @@ void ResponseCache::Insert(const CacheKey& key, ImagePtr image, SteadyTime now) 
   if (!image || !IsStorable(*image, key, now)) return;
   const uint64_t hash = hasher_(key.qname);
   ShardOf(hash).Insert(key, hash, std::move(image), now);
+}
+
+std::vector<CacheEntry> ResponseCache::EntriesOf(OctetView qname, SteadyTime now) const {
+  const uint64_t hash = hasher_(qname);
+  return ShardOf(hash).EntriesOf(qname, hash, now);
+}
+
+bool ResponseCache::Walk(CacheCursor& cursor, std::vector<CacheEntry>& entries, SteadyTime now) const {
+  if (cursor.shard >= shards_.size()) return false;
+  entries.reserve(entries.size() + Limits::kCacheEntriesPerTurn);
+  shards_[cursor.shard]->Walk(cursor.entries_left, entries, now);
+  if (cursor.entries_left == 0) cursor = {.shard = cursor.shard + 1};
+  return cursor.shard < shards_.size();
+}
+
+size_t ResponseCache::FlushName(OctetView qname) {
+  const uint64_t hash = hasher_(qname);
+  return ShardOf(hash).FlushName(qname, hash);
+}
+
+size_t ResponseCache::FlushZone(OctetView zone) {
+  std::vector<uint32_t> left(shards_.size(), UINT32_MAX);
+  size_t removed = 0;
+  for (bool more = true; more;) {
+    more = false;
+    for (size_t n = 0; n < shards_.size(); ++n) {
+      if (left[n] == 0) continue;
+      removed += shards_[n]->FlushZone(zone, left[n]);
+      more |= left[n] != 0;
+    }
+  }
+  return removed;
 }
 
 ResponseCache::Statistics ResponseCache::Total(SteadyTime now) const {

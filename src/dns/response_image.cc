@@ -88,12 +88,15 @@ class ImageBuilder {
     }
   }
 
-  ImagePtr Finish(Rcode rcode, std::span<const ExtendedError> errors, SteadyTime received_at) {
+  ImagePtr Finish(Rcode rcode, std::span<const ExtendedError> errors, std::string_view upstream,
+                  SteadyTime received_at) {
     FinishHeader(rcode);
+    upstream = upstream.substr(0, UINT8_MAX);
     const Octets options = EncodeExtendedErrors(errors);
     const size_t offsets_at = RoundUp(writer_.size(), alignof(uint16_t));
     const size_t errors_at = offsets_at + ttl_offsets_.size() * sizeof(uint16_t);
-    void* block = std::malloc(sizeof(ResponseImage) + errors_at + options.size());
+    const size_t upstream_at = errors_at + options.size();
+    void* block = std::malloc(sizeof(ResponseImage) + upstream_at + upstream.size());
     if (block == nullptr) throw std::bad_alloc();
     auto* image = new (block) ResponseImage();
     auto* data = reinterpret_cast<uint8_t*>(image + 1);
@@ -102,6 +105,8 @@ class ImageBuilder {
       std::memcpy(data + offsets_at, ttl_offsets_.data(), ttl_offsets_.size() * sizeof(uint16_t));
     }
     if (!options.empty()) std::memcpy(data + errors_at, options.data(), options.size());
+    if (!upstream.empty()) std::memcpy(data + upstream_at, upstream.data(), upstream.size());
+    image->upstream_octets_ = static_cast<uint8_t>(upstream.size());
     image->octet_count_ = static_cast<uint16_t>(writer_.size());
     image->ttl_count_ = static_cast<uint16_t>(ttl_offsets_.size());
     image->error_octets_ = static_cast<uint16_t>(options.size());
@@ -111,8 +116,9 @@ class ImageBuilder {
     return ImagePtr::Adopt(image);
   }
 
-  ImagePtr Finish(const Classification& classification, std::span<const ExtendedError> errors, SteadyTime received_at) {
-    ImagePtr image = Finish(classification.rcode, errors, received_at);
+  ImagePtr Finish(const Classification& classification, std::span<const ExtendedError> errors,
+                  std::string_view upstream, SteadyTime received_at) {
+    ImagePtr image = Finish(classification.rcode, errors, upstream, received_at);
     image_->lifetime_seconds_ = classification.ttl;
     image_->kind_ = classification.kind;
     image_->authentic_data_ = classification.authentic_data;
@@ -204,7 +210,7 @@ absl::StatusOr<ImagePtr> ResponseImage::Build(const Message& response, const Cla
   if (!builder.CopyResponse(response.scan(), classification, order)) {
     return absl::ResourceExhaustedError("the response does not fit a message without name compression");
   }
-  return builder.Finish(classification, ExtendedErrorsOf(response.scan(), upstream), received_at);
+  return builder.Finish(classification, ExtendedErrorsOf(response.scan(), upstream), upstream, received_at);
 }
 
 ImagePtr ResponseImage::BuildLocal(OctetView question, Rcode rcode, std::span<const LocalRecord> records,
@@ -222,7 +228,7 @@ ImagePtr ResponseImage::BuildLocal(OctetView question, Rcode rcode, std::span<co
   }
   classification.ttl = records.empty() ? 0 : records.front().ttl;
   for (const LocalRecord& record : records) classification.ttl = std::min(classification.ttl, record.ttl);
-  return builder.Finish(classification, errors, now);
+  return builder.Finish(classification, errors, {}, now);
 }
 
 std::span<const uint16_t> ResponseImage::ttl_offsets() const {
@@ -232,6 +238,11 @@ std::span<const uint16_t> ResponseImage::ttl_offsets() const {
 
 OctetView ResponseImage::error_options() const {
   return {data() + RoundUp(octet_count_, alignof(uint16_t)) + ttl_count_ * sizeof(uint16_t), error_octets_};
+}
+
+std::string_view ResponseImage::upstream() const {
+  const OctetView errors = error_options();
+  return {reinterpret_cast<const char*>(errors.data() + errors.size()), upstream_octets_};
 }
 
 OctetView ResponseImage::question() const {
@@ -247,8 +258,8 @@ uint32_t ResponseImage::AgeSeconds(SteadyTime now) const {
 }
 
 size_t ResponseImage::memory_octets() const {
-  const size_t used =
-      sizeof(ResponseImage) + RoundUp(octet_count_, alignof(uint16_t)) + ttl_count_ * sizeof(uint16_t) + error_octets_;
+  const size_t used = sizeof(ResponseImage) + RoundUp(octet_count_, alignof(uint16_t)) + ttl_count_ * sizeof(uint16_t) +
+                      error_octets_ + upstream_octets_;
   return RoundUp(used + kAllocatorOverheadOctets, kAllocatorGranuleOctets);
 }
 

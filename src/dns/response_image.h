@@ -46,6 +46,9 @@ class ResponseImage {
   // EDNS options with the extended errors that came with the response, ready to append to an OPT record.
   OctetView error_options() const;
 
+  // Who gave the response, by its name in the configuration; empty for an answer of our own. At most 255 octets of it.
+  std::string_view upstream() const;
+
   OctetView question() const;  // QNAME, QTYPE, QCLASS
   OctetView qname() const { return question().first(question().size() - 4); }
   Rcode rcode() const { return static_cast<Rcode>(rcode_); }
@@ -69,7 +72,7 @@ class ResponseImage {
   ~ResponseImage() = default;
   const uint8_t* data() const { return reinterpret_cast<const uint8_t*>(this + 1); }
 
-  // Behind the object: octets, padding to two, ttl offsets, error options.
+  // Behind the object: octets, padding to two, ttl offsets, error options, the upstream's name.
   mutable std::atomic<uint32_t> references_{1};
   uint32_t lifetime_seconds_ = 0;
   SteadyTime received_at_{};
@@ -80,6 +83,7 @@ class ResponseImage {
   ResponseKind kind_ = ResponseKind::kFailure;
   bool authentic_data_ = false;
   bool behind_alias_ = false;
+  uint8_t upstream_octets_ = 0;
 };
 
 }  // namespace dotward

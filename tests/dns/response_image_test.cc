@@ -58,6 +58,19 @@ TEST(ResponseImageTest, HoldsTheResponseWithoutIdAndOpt) {
   EXPECT_EQ(Copy(it.error_options()), Join({Hex("000f 000c 0003"), OctetsOf("quad9: old")}));
 }
 
+TEST(ResponseImageTest, KnowsWhoGaveItAndCountsTheNameAsItsMemory) {
+  const Octets octets = To("www.example.", rr_type::kA).Answer("www.example.", 300, A("192.0.2.1")).Build();
+  const absl::StatusOr<Message> message = ParseResponse(octets);
+  ASSERT_TRUE(message.ok());
+  const auto build = [&](std::string_view upstream) {
+    return *ResponseImage::Build(*message, ClassifyResponse(*message, {}), upstream, kReceivedAt);
+  };
+  EXPECT_EQ(build("quad9")->upstream(), "quad9");
+  EXPECT_EQ(build("")->upstream(), "");
+  EXPECT_EQ(build(std::string(300, 'x'))->upstream(), std::string(255, 'x'));
+  EXPECT_EQ(build(std::string(160, 'x'))->memory_octets(), build("")->memory_octets() + 160);
+}
+
 TEST(ResponseImageTest, KnowsWhereItsTtlsAre) {
   const absl::StatusOr<ImagePtr> image = Build(To("www.example.", rr_type::kA)
                                                    .Answer("bank.example.", 300, A("192.0.2.66"))
