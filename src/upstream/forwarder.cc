@@ -260,6 +260,27 @@ Task<absl::StatusOr<UpstreamResponse>> Forwarder::Exchange(const UpstreamQuery& 
   return RunRace(*zone, query, deadline);
 }
 
+Task<absl::StatusOr<UpstreamResponse>> Forwarder::ExchangeWith(std::string upstream, const UpstreamQuery& query,
+                                                               Deadline deadline) {
+  const auto service = std::find_if(services_.begin(), services_.end(),
+                                    [&upstream](const auto& candidate) { return *candidate->name == upstream; });
+  if (service == services_.end()) return Refuse(absl::NotFoundError(StrCat("no upstream is called ", upstream)));
+  if ((*service)->alone->size() == 0) return Refuse(absl::UnavailableError(NoAddressOf(**service)));
+  return RunRace((*service)->alone, query, deadline);
+}
+
+std::optional<RouteSnapshot> Forwarder::RouteOf(const UpstreamQuery& query) const {
+  const Zone* const zone = ZoneOf(query);
+  if (zone == nullptr) return std::nullopt;
+  RouteSnapshot snapshot;
+  snapshot.zone = zone->config.zone;
+  snapshot.policy = zone->config.policy;
+  snapshot.hedge = zone->config.hedge;
+  snapshot.upstreams = zone->config.upstreams;
+  if (zone->route->size() == 0) snapshot.status = NobodyToAsk(*zone);
+  return snapshot;
+}
+
 // Kept apart, so that what waits has nothing in its frame but the race.
 Task<absl::StatusOr<UpstreamResponse>> Forwarder::Refuse(absl::Status why) { co_return why; }
 
@@ -284,13 +305,19 @@ absl::Status Forwarder::WhyNotAsk(const UpstreamQuery& query, const Zone* zone) 
 absl::Status Forwarder::NobodyToAsk(const Zone& zone) const {
   std::string why;
   for (const size_t service : zone.services) {
-    for (const Host& host : services_[service]->hosts) {
-      StrAppend(&why, why.empty() ? "" : "; ", *services_[service]->name, ": no address is known for ",
-                host.resolver->host_name());
-      if (!host.resolver->last_error().ok()) StrAppend(&why, " (", MessageOf(host.resolver->last_error()), ")");
-    }
+    const std::string of_service = NoAddressOf(*services_[service]);
+    if (!of_service.empty()) StrAppend(&why, why.empty() ? "" : "; ", of_service);
   }
   return absl::UnavailableError(why);
+}
+
+std::string Forwarder::NoAddressOf(const Service& service) {
+  std::string why;
+  for (const Host& host : service.hosts) {
+    StrAppend(&why, why.empty() ? "" : "; ", *service.name, ": no address is known for ", host.resolver->host_name());
+    if (!host.resolver->last_error().ok()) StrAppend(&why, " (", MessageOf(host.resolver->last_error()), ")");
+  }
+  return why;
 }
 
 Task<absl::StatusOr<UpstreamResponse>> Forwarder::RunRace(std::shared_ptr<const Route> route,

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,15 @@ namespace dotward {
 
 class Race;
 
+// Which way a name goes, for people.
+struct RouteSnapshot {
+  std::string zone;
+  UpstreamPolicy policy = UpstreamPolicy::kLatency;
+  bool hedge = false;
+  std::vector<std::string> upstreams;  // in the order of the configuration
+  absl::Status status;                 // not OK where nobody can be asked: no address is known of any
+};
+
 // The way to the upstreams. A name takes the route of the longest zone that it is in (a DS query that of the zone
 // above); a route chooses among the addresses of its upstreams, and a Race asks them. One event loop; not thread-safe.
 class Forwarder final : public Upstream {
@@ -41,6 +51,12 @@ class Forwarder final : public Upstream {
   void Start();
 
   Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) override;
+
+  // The same with all other upstreams left out, whatever the routes say. kNotFound where none has that name.
+  Task<absl::StatusOr<UpstreamResponse>> ExchangeWith(std::string upstream, const UpstreamQuery& query,
+                                                      Deadline deadline);
+  // The route that a question would take; nullopt where there is none.
+  std::optional<RouteSnapshot> RouteOf(const UpstreamQuery& query) const;
 
   // Addresses, routes or links have changed, or the machine has slept.
   void NetworkChanged();
@@ -118,6 +134,7 @@ class Forwarder final : public Upstream {
   // OK where the zone's upstreams are to be asked.
   absl::Status WhyNotAsk(const UpstreamQuery& query, const Zone* zone);
   absl::Status NobodyToAsk(const Zone& zone) const;
+  static std::string NoAddressOf(const Service& service);
   // What the end of a race says about the services that took part.
   void Watch(const Race& race, const Zone& zone, SteadyTime now);
   void CheckForLoopOf(const Service& service);
