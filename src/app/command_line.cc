@@ -60,10 +60,8 @@ std::optional<Command> FindCommand(std::string_view name) {
 }
 
 ConfigResult LoadBase(const CommandLine& command_line) {
-  if (!command_line.config_file.empty()) return LoadConfig(command_line.config_file);
-  std::error_code ignored;
-  const std::string default_file(kDefaultConfigFile);
-  if (std::filesystem::exists(default_file, ignored)) return LoadConfig(default_file);
+  const std::string file = ConfigFileOf(command_line);
+  if (!file.empty()) return LoadConfig(file);
   ConfigResult defaults;
   defaults.config = DefaultConfig();
   return defaults;
@@ -115,6 +113,12 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
     return UsageError("check needs --config FILE");
   }
   return parsed;
+}
+
+std::string ConfigFileOf(const CommandLine& command_line) {
+  if (!command_line.config_file.empty()) return command_line.config_file;
+  std::error_code ignored;
+  return std::filesystem::exists(kDefaultConfigFile, ignored) ? std::string(kDefaultConfigFile) : std::string();
 }
 
 ConfigResult EffectiveConfig(const CommandLine& command_line) {

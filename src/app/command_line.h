@@ -28,6 +28,9 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
 
 std::string_view HelpText();
 
+// The file that the configuration is read from; empty for the built-in defaults.
+std::string ConfigFileOf(const CommandLine& command_line);
+
 // The configuration that the command line names, with what it replaces. `file` of the errors is the file, or
 // "command line" for what came from there.
 ConfigResult EffectiveConfig(const CommandLine& command_line);

@@ -76,7 +76,7 @@ ExitCode RunCommand(std::span<const std::string> arguments) {
     case Command::kHealthcheck:
       return Healthcheck(*result.config);
     default:
-      return Serve(result);
+      return Serve(*command_line, result);
   }
 }
 

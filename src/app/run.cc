@@ -10,6 +10,7 @@
 #include "admin/statistics.h"
 #include "app/privileges.h"
 #include "app/service.h"
+#include "app/service_control.h"
 #include "base/await.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -50,6 +51,12 @@ std::string JoinEndpoints(const std::vector<Endpoint>& endpoints) {
 void DumpStatistics(Service& service) {
   const DumpDetail detail = LogEnabled(LogLevel::kDebug) ? DumpDetail::kWithShards : DumpDetail::kTotals;
   LogBlock(LogLevel::kInfo, "statistics", RenderDump(service.Statistics(), detail));
+}
+
+ReloadReport RefuseReload() {
+  ReloadReport refused;
+  refused.errors.emplace_back().message = "this version reads its configuration at start only; restart it";
+  return refused;
 }
 
 // Acts on signals until one says stop.
@@ -95,7 +102,7 @@ void RaiseDescriptorLimit(const Config& config) {
 
 }  // namespace
 
-ExitCode Serve(const ConfigResult& loaded) {
+ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   const auto config = std::make_shared<const Config>(*loaded.config);
   const absl::Status logging = OpenLog({config->log.level, config->log.format, config->log.file});
   if (!logging.ok()) return Fail(logging, ExitCode::kFiles);
@@ -120,6 +127,7 @@ ExitCode Serve(const ConfigResult& loaded) {
   if (!dropped.ok()) return Fail(dropped, ExitCode::kOther);
 
   (*service)->Start();
+  LiveServiceControl control(**service, clock, ConfigFileOf(command_line), RefuseReload);
   Log(LogLevel::kInfo, "serving",
       {{"version", DOTWARD_VERSION},
        {"listen", JoinEndpoints((*service)->listening())},
@@ -132,6 +140,7 @@ ExitCode Serve(const ConfigResult& loaded) {
   // From here on the drain is bounded by the queries' deadlines; whoever has less patience may say so again.
   std::signal(SIGTERM, SIG_DFL);
   std::signal(SIGINT, SIG_DFL);
+  control.BeginStop();
   (*service)->Stop();
   Log(LogLevel::kInfo, "stopped");
   return ExitCode::kOk;

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
@@ -17,6 +18,7 @@
 
 #include "app/exit_code.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/status_macros.h"
 #include "net/network_monitor.h"
 #include "resolver/query_coalescer.h"
@@ -106,9 +108,11 @@ std::thread StartThread(asio::io_context& loop, std::string name) {
 // exchange and an upstream one pool, whatever the number of workers.
 class Service::ForwardingThread {
  public:
+  ForwardingThread(Duration query_deadline, const Clock& clock) : query_deadline_(query_deadline), clock_(clock) {}
+
   static absl::StatusOr<std::unique_ptr<ForwardingThread>> Create(const Config& config, ResponseCache& cache,
                                                                   const Clock& clock) {
-    auto forwarding = std::make_unique<ForwardingThread>();
+    auto forwarding = std::make_unique<ForwardingThread>(config.query.deadline, clock);
     ASSIGN_OR_RETURN(forwarding->forwarder_, Forwarder::Create(forwarding->loop_, config));
     forwarding->coalescer_ = std::make_unique<QueryCoalescer>(forwarding->loop_, *forwarding->forwarder_, cache, clock,
                                                               CoalescerOptions(config));
@@ -126,16 +130,36 @@ class Service::ForwardingThread {
   // No worker runs any more.
   void Stop() {
     if (!thread_.joinable()) return;  // it could not be started
+    {
+      const MutexLock lock(asking_);
+      winding_down_ = true;
+    }
     asio::post(loop_, [this] { stopping_.Spawn(WindDown()); });
     thread_.join();
   }
 
   QueryCoalescer& coalescer() { return *coalescer_; }
 
-  std::vector<UpstreamSnapshot> Snapshots() {
-    std::promise<std::vector<UpstreamSnapshot>> snapshots;
-    asio::post(loop_, [&] { snapshots.set_value(forwarder_->Snapshots()); });
-    return snapshots.get_future().get();
+  // What `look` finds on the loop; an empty value once the loop winds down. Thread-safe; one asker at a time.
+  template <typename Result>
+  Result Look(std::function<Result(const Forwarder&)> look) {
+    const MutexLock lock(asking_);
+    if (winding_down_) return Result{};
+    std::promise<Result> found;
+    asio::post(loop_, [&] { found.set_value(look(*forwarder_)); });
+    return found.get_future().get();
+  }
+
+  void Ask(ControlQuery query, std::function<void(ControlAnswer)> done) {
+    const MutexLock lock(asking_);
+    if (winding_down_) {
+      ControlAnswer stopping;
+      stopping.status = absl::UnavailableError("the server is stopping");
+      return done(std::move(stopping));
+    }
+    asio::post(loop_, [this, query = std::move(query), done = std::move(done)]() mutable {
+      questions_.Spawn(Exchange(std::move(query), std::move(done)));
+    });
   }
 
  private:
@@ -145,19 +169,49 @@ class Service::ForwardingThread {
     forwarder_->NetworkChanged();
   }
 
+  // A question that somebody asks by hand: past coalescing and cache.
+  Task<> Exchange(ControlQuery asked, std::function<void(ControlAnswer)> done) {
+    UpstreamQuery query;
+    query.name = std::move(asked.name);
+    query.type = asked.type;
+    query.dnssec_ok = asked.dnssec_ok;
+    query.checking_disabled = asked.checking_disabled;
+    const SteadyTime begun = clock_.Now();
+    const Deadline deadline = Deadline::After(begun, query_deadline_);
+    Task<absl::StatusOr<UpstreamResponse>> exchange =
+        asked.upstream.empty() ? forwarder_->Exchange(query, deadline)
+                               : forwarder_->ExchangeWith(std::move(asked.upstream), query, deadline);
+    absl::StatusOr<UpstreamResponse> response = co_await std::move(exchange);
+    ControlAnswer answer;
+    answer.status = response.status();
+    answer.took = clock_.Now() - begun;
+    if (response.ok()) {
+      answer.upstream = *response->upstream;
+      answer.authenticated = response->authenticated;
+      answer.response = std::move(response->octets);
+    }
+    done(std::move(answer));
+  }
+
   Task<> WindDown() {
     network_.reset();
     forwarder_->Close();
     co_await coalescer_->Join();
+    co_await questions_.Join();
     co_await forwarder_->Join();
     work_.reset();
   }
 
+  const Duration query_deadline_;
+  const Clock& clock_;
+  Mutex asking_;
+  bool winding_down_ ABSL_GUARDED_BY(asking_) = false;  // what is posted from now on may never run
   asio::io_context loop_{1};
   WorkGuard work_{loop_.get_executor()};
   std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<QueryCoalescer> coalescer_;
   std::optional<NetworkMonitor> network_;
+  TaskGroup questions_{loop_};
   TaskGroup stopping_{loop_};
   std::thread thread_;
 };
@@ -249,8 +303,24 @@ StatisticsSnapshot Service::Statistics() {
   AddExchanges(forwarding_->coalescer().statistics(), snapshot);
   snapshot.udp = server_->udp_totals();
   snapshot.streams = server_->stream_totals();
-  snapshot.upstreams = forwarding_->Snapshots();
+  snapshot.upstreams = Upstreams();
   return snapshot;
+}
+
+std::vector<UpstreamSnapshot> Service::Upstreams() {
+  return forwarding_->Look<std::vector<UpstreamSnapshot>>([](const Forwarder& all) { return all.Snapshots(); });
+}
+
+std::optional<RouteSnapshot> Service::RouteOf(const UpstreamQuery& query) {
+  return forwarding_->Look<std::optional<RouteSnapshot>>([&](const Forwarder& all) { return all.RouteOf(query); });
+}
+
+PolicyDecision Service::Decide(const ScannedMessage& query) const {
+  return policy_.Evaluate(query, Endpoint{IpAddress::V4({127, 0, 0, 1}), 1}, clock_.Now());
+}
+
+void Service::Ask(ControlQuery query, std::function<void(ControlAnswer)> done) {
+  forwarding_->Ask(std::move(query), std::move(done));
 }
 
 }  // namespace dotward

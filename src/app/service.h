@@ -3,9 +3,12 @@
 
 #include <absl/status/statusor.h>
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "admin/service_control.h"
 #include "admin/statistics.h"
 #include "dotward/clock.h"
 #include "dotward/config.h"
@@ -32,8 +35,18 @@ class Service {
   // Reads no more, answers what has been read (each by its own deadline), then ends every thread. Blocks until then.
   void Stop();
 
-  // Blocks for one turn of the forwarding loop. Not after Stop().
+  // --- for those who administer it; thread-safe from Start() on, and of use until the last query is answered ---
+
+  // Both block for one turn of the forwarding loop. Once that has ended, the upstreams are left out.
   StatisticsSnapshot Statistics();
+  std::vector<UpstreamSnapshot> Upstreams();
+  std::optional<RouteSnapshot> RouteOf(const UpstreamQuery& query);
+  // What the policy says of a query from this machine.
+  PolicyDecision Decide(const ScannedMessage& query) const;
+  // See ServiceControl::Query.
+  void Ask(ControlQuery query, std::function<void(ControlAnswer)> done);
+  ResponseCache& cache() { return cache_; }
+  Duration uptime() const { return clock_.Now() - started_at_; }
 
   // Where it listens, with the ports that the kernel chose.
   const std::vector<Endpoint>& listening() const { return server_->endpoints(); }

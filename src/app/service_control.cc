@@ -1,0 +1,67 @@
+#include "app/service_control.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <utility>
+
+#include "dns/query_builder.h"
+#include "dns/wire.h"
+#include "dotward/message.h"
+
+namespace dotward {
+namespace {
+
+// Whether an entry could answer the question, were it asked with the entry's DO and CD.
+bool CouldAnswer(const CacheEntry& entry, uint16_t type) {
+  const OctetView type_and_class = entry.image->question().last(4);
+  const bool of_type = ReadU16(&type_and_class[0]) == type;
+  const bool of_class = ReadU16(&type_and_class[2]) == rr_class::kIn;
+  return of_class && (of_type || entry.every_type);
+}
+
+}  // namespace
+
+ServiceFacts LiveServiceControl::Facts() const {
+  return {.version = DOTWARD_VERSION,
+          .pid = getpid(),
+          .uptime = service_.uptime(),
+          .listening = service_.listening(),
+          .config_file = config_file_,
+          .workers = service_.workers()};
+}
+
+std::vector<CacheEntry> LiveServiceControl::CacheEntriesOf(const Name& name) {
+  return service_.cache().EntriesOf(name.wire(), clock_.Now());
+}
+
+bool LiveServiceControl::WalkCache(CacheCursor& cursor, std::vector<CacheEntry>& entries) {
+  return service_.cache().Walk(cursor, entries, clock_.Now());
+}
+
+WhyReport LiveServiceControl::Why(const Name& name, uint16_t type) {
+  WhyReport report;
+  std::array<uint8_t, kBuiltQueryOctetsMax> octets;
+  const size_t size = BuildQuery({.qname = name.wire(), .qtype = type, .padding = Padding::kNone}, octets);
+  const ParsedQuery query = ParseQuery(OctetView(octets).first(size));
+  const PolicyDecision decision = service_.Decide(query.message.scan());
+  report.verdict = decision.verdict;
+  report.rcode = decision.rcode;
+  report.errors.assign(decision.errors.begin(), decision.errors.end());
+  report.local = decision.image;
+
+  for (CacheEntry& entry : CacheEntriesOf(name)) {
+    if (CouldAnswer(entry, type)) report.entries.push_back(std::move(entry));
+  }
+  UpstreamQuery question;
+  question.name = name;
+  question.type = type;
+  report.route = service_.RouteOf(question);
+  return report;
+}
+
+void LiveServiceControl::Query(ControlQuery query, std::function<void(ControlAnswer)> done) {
+  service_.Ask(std::move(query), std::move(done));
+}
+
+}  // namespace dotward
