@@ -10,10 +10,10 @@
 #include "dns/reply.h"
 #include "dotward/config.h"
 #include "dotward/query_handler.h"
-#include "dotward/query_observer.h"
 #include "dotward/response_cache.h"
 #include "policy/policy.h"
 #include "resolver/query_coalescer.h"
+#include "resolver/query_observer.h"
 
 namespace dotward {
 

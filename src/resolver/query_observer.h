@@ -1,5 +1,5 @@
-#ifndef DOTWARD_QUERY_OBSERVER_H_
-#define DOTWARD_QUERY_OBSERVER_H_
+#ifndef DOTWARD_RESOLVER_QUERY_OBSERVER_H_
+#define DOTWARD_RESOLVER_QUERY_OBSERVER_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -45,4 +45,4 @@ class QueryObserver {
 
 }  // namespace dotward
 
-#endif  // DOTWARD_QUERY_OBSERVER_H_
+#endif  // DOTWARD_RESOLVER_QUERY_OBSERVER_H_
