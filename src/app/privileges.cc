@@ -11,7 +11,7 @@
 
 namespace dotward {
 
-absl::Status DropPrivileges(const std::string& user) {
+absl::Status DropPrivileges(const std::string& user, const std::function<void(uid_t, gid_t)>& give_away) {
   if (user.empty() || geteuid() != 0) return absl::OkStatus();
   errno = 0;
   // One thread runs yet, so that the result in static memory is ours.
@@ -20,6 +20,7 @@ absl::Status DropPrivileges(const std::string& user) {
     return absl::FailedPreconditionError(
         StrCat("user: there is no account \"", user, "\" on this machine; create it or leave the key empty"));
   }
+  give_away(account->pw_uid, account->pw_gid);
   const bool dropped =
       initgroups(user.c_str(), account->pw_gid) == 0 && setgid(account->pw_gid) == 0 && setuid(account->pw_uid) == 0;
   if (!dropped) return absl::FailedPreconditionError(StrCat("user: cannot become ", user, ": ", std::strerror(errno)));

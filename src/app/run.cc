@@ -39,6 +39,7 @@ ExitCode ExitCodeFor(const absl::Status& status) {
 
 ExitCode Fail(const absl::Status& status, ExitCode code) {
   Log(LogLevel::kError, "cannot start", {{"error", MessageOf(status)}});
+  FlushLog();
   return code;
 }
 
@@ -100,6 +101,15 @@ void RaiseDescriptorLimit(const Config& config) {
       {{"open_files", uint64_t{limit.rlim_max}}, {"needed", needed}});
 }
 
+// A file that is renamed has to be made again, which the account that serves may not be allowed to do.
+void WarnOfRotation() {
+  const absl::Status allowed = LogMayBeMadeAgain();
+  if (allowed.ok()) return;
+  Log(LogLevel::kWarning,
+      "the log file cannot be made again here after it was renamed, so rotate it by a copy or make the new one at once",
+      {{"error", MessageOf(allowed)}});
+}
+
 }  // namespace
 
 ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
@@ -108,7 +118,8 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   if (!logging.ok()) return Fail(logging, ExitCode::kFiles);
   for (const ConfigError& warning : loaded.warnings) {
     const std::string line = warning.line > 0 ? StrCat(":", warning.line) : "";
-    Log(LogLevel::kWarning, warning.message, {{"configuration", warning.file + line}});
+    Log(LogLevel::kWarning, "worth a look in the configuration",
+        {{"place", warning.file + line}, {"warning", warning.message}});
   }
 
   // A client or an upstream that has gone is an error of one write, never the end of the process.
@@ -123,8 +134,9 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   const SystemClock clock;
   absl::StatusOr<std::unique_ptr<Service>> service = Service::Create(config, clock);
   if (!service.ok()) return Fail(service.status(), ExitCodeFor(service.status()));
-  const absl::Status dropped = DropPrivileges(config->user);
+  const absl::Status dropped = DropPrivileges(config->user, GiveLogTo);
   if (!dropped.ok()) return Fail(dropped, ExitCode::kOther);
+  WarnOfRotation();
 
   (*service)->Start();
   LiveServiceControl control(**service, clock, ConfigFileOf(command_line), RefuseReload);
@@ -143,6 +155,7 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   control.BeginStop();
   (*service)->Stop();
   Log(LogLevel::kInfo, "stopped");
+  FlushLog();
   return ExitCode::kOk;
 }
 

@@ -88,9 +88,11 @@ void RunLoop(asio::io_context& loop) {
     loop.run();
   } catch (const std::bad_alloc&) {
     Log(LogLevel::kError, "out of memory; lower cache.size or give the process more");
+    FlushLog();
     _exit(static_cast<int>(ExitCode::kMemory));
   } catch (const std::exception& error) {
     Log(LogLevel::kError, "unexpected failure", {{"error", error.what()}});
+    FlushLog();
     _exit(static_cast<int>(ExitCode::kOther));
   }
 }

@@ -8,6 +8,16 @@ namespace dotward {
 
 // Every queue, map, loop and buffer that the network can fill, and what bounds it. A test reaches each.
 struct Limits {
+  // --- base ---
+  // Different lines of the log that are remembered, so that those that equal them are counted instead of written.
+  static constexpr size_t kLogFoldedLinesMax = 64;
+  // When a count of equal lines is told: after the first line, and after each time it was told.
+  static constexpr std::chrono::seconds kLogFoldFirst{10};
+  static constexpr std::chrono::seconds kLogFoldNext{60};
+  // Between lines of the log about one limit that clients reach, and clients that are told apart in that time.
+  static constexpr std::chrono::seconds kLimitLogInterval{60};
+  static constexpr size_t kLimitLogClientsMax = 8;
+
   // --- dns ---
   // A name has at most 127 labels, and no sane encoder spends more than one pointer on each.
   static constexpr size_t kNamePointersMax = 127;

@@ -409,7 +409,8 @@ constexpr std::array kSchema = std::to_array<SchemaKey>({
 
     {.path = "log",
      .type = kSection,
-     .description = "The log: one line an event, never the name of a query or a client."},
+     .description = "The log: one line an event, never the name of a query, and of a client no more than the address "
+                    "where it is limited or refused."},
     {.path = "log.level",
      .type = kChoice,
      .description = "The least important events that are written.",

@@ -157,7 +157,7 @@ class NetworkMonitor::Impl : public std::enable_shared_from_this<Impl> {
     } else {
       error = asio::error_code(errno, asio::error::get_system_category());
     }
-    Log(LogLevel::kInfo, "This system does not let the network be watched",
+    Log(LogLevel::kInfo, "this system does not let the network be watched",
         {{"consequence", consequence}, {"reason", error.message()}});
     return false;
   }

@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 import lab
@@ -168,6 +169,52 @@ class SignalsTest(unittest.TestCase):
         lab.within(5, lambda: '"schema":1' in log.read_text(), "the new file is written to")
         self.assertNotIn('"schema":1', old.read_text()[size:])
         server.stop()
+
+    def test_log_file_of_root_is_opened_anew_by_the_user_that_serves(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can become another user")
+        folder = pathlib.Path(self.lab.path("logs"))
+        folder.mkdir(exist_ok=True)
+        os.chmod(folder, 0o755)
+        for parent in list(folder.parents)[:-2]:
+            os.chmod(parent, os.stat(parent).st_mode | 0o011)
+        log = folder / "dotward.log"
+        server = self.lab.serve(self.lab.config(f"user: nobody\nlog:\n  file: {log}\n"))
+        self.assertEqual(log.stat().st_uid, pwd.getpwnam("nobody").pw_uid)
+        # The folder is root's: the new file is too, which is said at start.
+        self.assertRegex(log.read_text(), r"warning the log file cannot be made again here .*Permission denied")
+        server.signal(signal.SIGUSR2)
+        server.signal(signal.SIGUSR1)
+        lab.within(5, lambda: '"schema":1' in log.read_text(), "the file is written to")
+        self.assertNotIn("stays as it was", log.read_text())
+        log.rename(str(log) + ".1")
+        server.signal(signal.SIGUSR2)
+        old = pathlib.Path(str(log) + ".1")
+        lab.within(5, lambda: "the log file stays as it was" in old.read_text(), "the failure is said")
+        server.stop()
+
+    def test_repeated_event_is_folded_and_told_after_ten_seconds(self):
+        folder = pathlib.Path(self.lab.path("gone"))
+        folder.mkdir()
+        log = folder / "dotward.log"
+        server = self.lab.serve(self.lab.config(f"log:\n  file: {log}\n"))
+        kept = folder.rename(self.lab.path("kept")) / "dotward.log"
+        start = time.monotonic()
+        for count in range(1, 4):
+            server.signal(signal.SIGUSR2)
+            server.signal(signal.SIGUSR1)
+            lab.within(5, lambda wanted=count: kept.read_text().count('"schema":1') == wanted, "the signals are served")
+        self.assertEqual(kept.read_text().count("the log file stays as it was"), 1)
+        again = r"last message repeated \d times?: the log file stays as it was"
+        lab.within(15, lambda: re.search(again, kept.read_text()), "the repeats are told")
+        self.assertGreater(time.monotonic() - start, 9)
+        server.stop()
+
+    def test_full_disk_stops_nothing(self):
+        server = self.lab.serve(self.lab.config("log:\n  file: /dev/full\n"))
+        self.assertEqual(server.dig("www.plain.example", "A").status, "NOERROR")
+        server.signal(signal.SIGTERM)
+        self.assertEqual(server.wait(), 0, server.log())
 
     def test_json_log_is_one_object_a_line_and_names_no_client(self):
         server = self.lab.serve(self.lab.config("log:\n  format: json\n"))
