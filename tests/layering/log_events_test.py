@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the events that the sources write to the log against the table of docs/logging.md: texts and names of fields."""
+"""Holds the events that the sources write to the log, and their fields, against the table of docs/logging.md."""
 
 import pathlib
 import re
