@@ -2,8 +2,10 @@
 #define DOTWARD_CONFIG_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/ip_address.h"
@@ -165,23 +167,57 @@ struct ConfigError {
   std::string ToString() const;  // "FILE:LINE:COL: path: message", "FILE:LINE:COL: path: warning: message"
 };
 
+// Where a value stands.
+struct ConfigPlace {
+  std::string file;
+  int line = 0, column = 0;  // as in ConfigError
+};
+
 struct ConfigResult {
   std::optional<Config> config;     // set where there is no error
-  std::vector<ConfigError> errors;  // all that were found, in the order of the file; at most Limits::kConfigErrorsMax
-  // What is accepted and yet should be known, in the order of the file; bounded in the same way.
+  std::vector<ConfigError> errors;  // all that were found, in the order of the texts; at most Limits::kConfigErrorsMax
+  // What is accepted and yet should be known, in the order of the texts; bounded in the same way.
   std::vector<ConfigError> warnings = {};
+  // Of the values that name something outside the texts, a file or an account, by path ("upstreams[1].ca_file"): for
+  // who checks it. Set where there is no error.
+  std::unordered_map<std::string, ConfigPlace> places = {};
 
   bool ok() const { return config.has_value(); }
+  // Adds an error about the value at `path`, with its place where it was given, and takes the configuration away.
+  void Refuse(const std::string& path, std::string message);
+};
+
+// A text that configures, and what errors call it.
+struct ConfigText {
+  std::string file;
+  std::string text;
+};
+
+// The value of a variable, or nullopt where it is not set.
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+// That of this process. Nothing changes it while the process runs.
+Environment ProcessEnvironment();
+
+// All that makes one configuration, each part laid over those before it.
+struct ConfigParts {
+  std::vector<ConfigText> texts = {};      // the file, then its drop-in files
+  std::vector<std::string> settings = {};  // "cache.size=1GiB": a path of keys, then the value as YAML
+  Environment environment = ProcessEnvironment();
 };
 
 // The defaults alone: what runs where there is no file. Equal to loading conf/dotward.yaml.
 Config DefaultConfig();
 
-// Reads YAML text; `file` names it in the errors. Never throws; work is bounded by the text, which may have
-// Limits::kConfigOctetsMax octets.
+// Reads YAML texts, which may have Limits::kConfigOctetsMax octets together. Never throws; work is bounded by the
+// texts.
+ConfigResult ParseConfig(const ConfigParts& parts);
+// The same for one text; `file` names it in the errors.
 ConfigResult ParseConfig(const std::string& text, const std::string& file);
-// A file that cannot be read is an error as any other.
-ConfigResult LoadConfig(const std::string& file);
+// Reads `file` and its drop-in files: dotward.d/*.yaml beside it, in the order of their names. One that cannot be read
+// is an error as any other.
+ConfigResult LoadConfig(const std::string& file, const std::vector<std::string>& settings = {});
+// The same where there is no file: drop-in files beside the place where it would be, and settings.
+ConfigResult LoadDropIns(const std::string& absent_file, const std::vector<std::string>& settings);
 
 // The configuration as YAML, every key written out, which ParseConfig accepts and reads as the same configuration
 // (unless tens of thousands of routes make it longer than Limits::kConfigOctetsMax).

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "app/surroundings.h"
 #include "base/strings.h"
 #include "config/command_line.h"
 #include "config/cross_checks.h"
@@ -42,6 +43,7 @@ constexpr std::string_view kHelp =
   dotward help         this page
 
   --config FILE        default: /etc/dotward/dotward.yaml where it exists, else the built-in defaults
+  --set KEY=VALUE      one key of the configuration, such as cache.max_ttl=1h; wins over the files; may be repeated
   --listen ADDR        127.0.0.1:5300 or [::1]:5300; replaces the file's list
   --upstream URL       tls://9.9.9.9#dns.quad9.net, with :PORT where it is not 853, or, in the clear, udp://10.0.0.1
                        or tcp://10.0.0.1; replaces the file's upstreams
@@ -61,10 +63,8 @@ std::optional<Command> FindCommand(std::string_view name) {
 
 ConfigResult LoadBase(const CommandLine& command_line) {
   const std::string file = ConfigFileOf(command_line);
-  if (!file.empty()) return LoadConfig(file);
-  ConfigResult defaults;
-  defaults.config = DefaultConfig();
-  return defaults;
+  return file.empty() ? LoadDropIns(std::string(kDefaultConfigFile), command_line.settings)
+                      : LoadConfig(file, command_line.settings);
 }
 
 // What the file's upstreams were warned of is past; those of the command line have no place in a file.
@@ -98,7 +98,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
       value = option.substr(equals + 1);
       option.resize(equals);
     }
-    const bool known = option == "--config" || option == "--listen" || option == "--upstream";
+    const bool known = option == "--config" || option == "--listen" || option == "--upstream" || option == "--set";
     if (!known) return UsageError(StrCat("there is no option \"", arguments[at], "\""));
     if (!value) {
       if (at + 1 == arguments.size()) return UsageError(StrCat(option, " needs a value"));
@@ -108,6 +108,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
     if (option == "--config") parsed.config_file = *value;
     if (option == "--listen") parsed.listen.push_back(*value);
     if (option == "--upstream") parsed.upstreams.push_back(*value);
+    if (option == "--set") parsed.settings.push_back(*value);
   }
   if (parsed.command == Command::kCheck && parsed.config_file.empty()) {
     return UsageError("check needs --config FILE");
@@ -133,6 +134,7 @@ ConfigResult EffectiveConfig(const CommandLine& command_line) {
     return {std::nullopt, {std::move(error)}};
   }
   if (!command_line.upstreams.empty()) WarnOfUpstreams(&result);
+  CheckSurroundings(&result);
   return result;
 }
 

@@ -17,6 +17,7 @@ enum class Command { kRun, kCheck, kConfig, kVersion, kHealthcheck, kHelp };
 struct CommandLine {
   Command command = Command::kRun;
   std::string config_file;             // empty: the default path where it exists, else the built-in default
+  std::vector<std::string> settings;   // "cache.max_ttl=1h"; win over the file and its drop-in files
   std::vector<std::string> listen;     // replace the file's list where not empty
   std::vector<std::string> upstreams;  // "tls://ADDR[:PORT]#NAME"; replace the file's upstreams and routes
 };
@@ -28,11 +29,12 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
 
 std::string_view HelpText();
 
-// The file that the configuration is read from; empty for the built-in defaults.
+// The file that the configuration is read from; empty where there is none, which leaves drop-in files beside the default
+// path and the built-in defaults.
 std::string ConfigFileOf(const CommandLine& command_line);
 
-// The configuration that the command line names, with what it replaces. `file` of the errors is the file, or
-// "command line" for what came from there.
+// The configuration that the command line names, with what it replaces, checked against this machine. `file` of the
+// errors is the file, or "command line" for what came from there.
 ConfigResult EffectiveConfig(const CommandLine& command_line);
 
 }  // namespace dotward

@@ -200,6 +200,7 @@ struct Limits {
   // --- config ---
   static constexpr size_t kConfigOctetsMax = size_t{4} << 20;
   static constexpr size_t kConfigErrorsMax = 100;
+  static constexpr size_t kConfigDropInsMax = 256;
   static constexpr size_t kConfigDepthMax = 32;         // levels of nesting; the schema has four
   static constexpr size_t kConfigNodesMax = 500'000;    // values in the text, and values read once aliases are followed
   static constexpr size_t kConfigTextOctetsMax = 4096;  // one text value: a path has at most so many (PATH_MAX)

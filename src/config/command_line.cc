@@ -121,6 +121,11 @@ absl::Status ReplaceListen(const std::vector<std::string>& addresses, Config* co
     if (twice) return absl::InvalidArgumentError(StrCat("--listen: ", Quote(text), " is given twice"));
     listen.push_back(*parsed);
   }
+  for (size_t i = 0; i < listen.size(); ++i) {
+    if (const std::optional<std::string> problem = OverlapOf(listen, i)) {
+      return absl::InvalidArgumentError(StrCat("--listen: ", *problem));
+    }
+  }
   if (!listen.empty()) config->listen = std::move(listen);
   return absl::OkStatus();
 }

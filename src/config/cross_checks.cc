@@ -50,6 +50,13 @@ class Checker {
 
   void CheckListen() {
     CheckItemsDiffer("listen", config_.listen, [](const ListenConfig& listen) { return listen.endpoint.ToString(); });
+    const Place* place = Find("listen");
+    if (place == nullptr || place->items.size() != config_.listen.size()) return;
+    for (size_t i = 0; i < config_.listen.size(); ++i) {
+      if (const std::optional<std::string> problem = OverlapOf(config_.listen, i)) {
+        errors_.Add(place->items[i], StrCat("listen[", i, "]"), *problem);
+      }
+    }
   }
 
   // Prefixes of one length that both lists have would leave open which of them wins.
@@ -157,7 +164,7 @@ class Checker {
       const auto [other, added] = zones.emplace(std::move(lowered), position);
       if (!added && !route.zone.empty()) {
         errors_.Add(position, path + ".zone",
-                    StrCat(Quote(route.zone), " has a route already, at line ", other->second.line));
+                    StrCat(Quote(route.zone), " has a route already, at ", errors_.Refer(other->second, position)));
       }
     }
     // A route whose zone is unsound may be the one.
@@ -234,6 +241,20 @@ std::optional<std::string> ClearTextWarning(const Config& config) {
   if (names.empty()) return std::nullopt;
   return StrCat("queries for every name go in the clear to ", names,
                 "; whoever is on the way can read and change them: ask over tls where the server can");
+}
+
+std::optional<std::string> OverlapOf(const std::vector<ListenConfig>& listen, size_t index) {
+  const Endpoint& narrow = listen[index].endpoint;
+  if (narrow.address.IsUnspecified()) return std::nullopt;
+  for (const ListenConfig& other : listen) {
+    const Endpoint& wide = other.endpoint;
+    const bool covered =
+        wide.address.IsUnspecified() && wide.port == narrow.port && wide.address.is_v4() == narrow.address.is_v4();
+    if (!covered) continue;
+    return StrCat(Quote(narrow.ToString()), " is an address of ", Quote(wide.ToString()),
+                  ", which serves it already; drop one of them");
+  }
+  return std::nullopt;
 }
 
 bool CanBeResolved(const UpstreamConfig& upstream, const Config& config) {

@@ -22,6 +22,7 @@ struct Place {
 struct Places {
   std::unordered_map<std::string, Place> sound;  // keys that the file does not give are not in it
   std::unordered_set<std::string> unsound;       // their values, or the keys themselves as far as one can guess
+  std::vector<std::string> outside;              // paths of sound values that name what is outside the texts
 };
 
 // What one value cannot show: names that must be unique or must exist, values that must fit each other. `config` has
@@ -30,6 +31,10 @@ void CrossCheck(const Config& config, const Places& places, ErrorList* errors, E
 
 // What to know of a default route that asks upstreams without TLS; nullopt where it does not.
 std::optional<std::string> ClearTextWarning(const Config& config);
+
+// What keeps the listener with that number from being bound beside the others: one of them has all addresses of its
+// family, and the port (each family has sockets of its own).
+std::optional<std::string> OverlapOf(const std::vector<ListenConfig>& listen, size_t index);
 
 // True where somebody can tell the addresses of that upstream's host names: a bootstrap resolver, or an upstream with
 // an address.

@@ -16,17 +16,25 @@ void ErrorList::Add(Position position, std::string path, std::string message) {
   }
 }
 
-std::vector<ConfigError> ErrorList::Take(std::string_view text, const std::string& file) {
+std::vector<ConfigError> ErrorList::Take() {
   std::vector<ConfigError> errors;
   for (auto& [position, entry] : errors_) {
-    const int column = position.line == 0 ? 0 : CharacterColumn(text, position);
-    errors.push_back({file, position.line, column, std::move(entry.path), std::move(entry.message)});
+    const ConfigText& source = SourceOf(position);
+    const int column = position.line == 0 ? 0 : CharacterColumn(source.text, position);
+    errors.push_back({source.file, position.line, column, std::move(entry.path), std::move(entry.message)});
   }
   if (dropped_) {
-    errors.back() = {file, 0, 0, "", StrCat("there are more errors; these are the first ", errors.size() - 1)};
+    errors.back() = {sources_.front().file, 0, 0, "",
+                     StrCat("there are more errors; these are the first ", errors.size() - 1)};
   }
   errors_.clear();
   return errors;
+}
+
+std::string ErrorList::Refer(Position position, Position reader) const {
+  const std::string line = position.line == 0 ? "" : StrCat("line ", position.line);
+  if (position.source == reader.source) return line;
+  return StrCat(SourceOf(position).file, line.empty() ? "" : ", ", line);
 }
 
 std::string ConfigError::ToString() const {

@@ -3,7 +3,6 @@
 
 #include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "config/text.h"
@@ -11,16 +10,25 @@
 
 namespace dotward {
 
-// Collects what is wrong with a file, found in any order, and gives it in the order of the file. Keeps the first
-// Limits::kConfigErrorsMax places alone, however many are added.
+// Collects what is wrong with a configuration, found in any order, and gives it in the order of its texts. Keeps the
+// first Limits::kConfigErrorsMax places alone, however many are added.
 class ErrorList {
  public:
+  // `sources` are the texts that positions are about; they must outlive it.
+  explicit ErrorList(const std::vector<ConfigText>& sources) : sources_(sources) {}
+
   void Add(Position position, std::string path, std::string message);
   bool empty() const { return errors_.empty(); }
-  // The errors of `text`, which `file` names. Where some had to be dropped, the last says so.
-  std::vector<ConfigError> Take(std::string_view text, const std::string& file);
+  // The errors. Where some had to be dropped, the last says so.
+  std::vector<ConfigError> Take();
+
+  // How a message at `reader` refers to `position`: "line 5", or "FILE, line 5" where that is another text.
+  std::string Refer(Position position, Position reader) const;
 
  private:
+  const ConfigText& SourceOf(Position position) const { return sources_[static_cast<size_t>(position.source)]; }
+
+  const std::vector<ConfigText>& sources_;
   struct Entry {
     std::string path;
     std::string message;

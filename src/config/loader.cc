@@ -1,9 +1,4 @@
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <cstring>
+#include <cstdlib>
 #include <set>
 #include <utility>
 
@@ -11,9 +6,13 @@
 #include "base/strings.h"
 #include "config/cross_checks.h"
 #include "config/errors.h"
+#include "config/merge.h"
 #include "config/schema.h"
+#include "config/settings.h"
+#include "config/sources.h"
 #include "config/text.h"
 #include "config/values.h"
+#include "config/variables.h"
 #include "config/yaml_tree.h"
 #include "dotward/config.h"
 
@@ -21,6 +20,7 @@ namespace dotward {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+constexpr std::string_view kCommandLine = "command line";
 
 // A key as part of a path: as it is where it looks like a key, in quotes where it is anything else.
 std::string PathPart(std::string_view key) {
@@ -71,7 +71,8 @@ class Loader {
       const std::string path = path_prefix + PathPart(key_node.text);
       const auto [first, added] = seen.emplace(key_node.text, key_node.position);
       if (!added) {
-        errors_.Add(key_node.position, path, StrCat("is given twice; first at line ", first->second.line));
+        const std::string where = errors_.Refer(first->second, key_node.position);
+        errors_.Add(key_node.position, path, StrCat("is given twice", where.empty() ? "" : "; first at ", where));
         continue;
       }
       const bool nested = key_node.text.find_first_of(".[") != std::string::npos;
@@ -119,6 +120,7 @@ class Loader {
     // Cross checks look at sound values only; what is unsound has been reported.
     if (reading.problems.empty()) {
       places_.sound[path] = Place{position, std::move(reading.items)};
+      if (key.type == ValueType::kFile || key.type == ValueType::kUser) places_.outside.push_back(path);
     } else {
       places_.unsound.insert(path);
     }
@@ -205,62 +207,123 @@ void FillForward(const Places& places, Config* config) {
   config->forward.assign(1, route);
 }
 
-struct FileContent {
-  std::string text;
-  std::string problem;  // empty: none
-};
-
-// At most one octet more than is accepted, so that ParseConfig sees that there is too much.
-FileContent ReadFile(const std::string& file) {
-  const auto fail = [] { return FileContent{"", StrCat("cannot be read: ", std::strerror(errno))}; };
-  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  if (descriptor < 0) return fail();
-  FileContent content;
-  std::array<char, 65536> buffer;
-  while (content.text.size() <= Limits::kConfigOctetsMax) {
-    const ssize_t octets = read(descriptor, buffer.data(), buffer.size());
-    if (octets < 0 && errno == EINTR) continue;
-    if (octets < 0) content = fail();
-    if (octets <= 0) break;
-    content.text.append(buffer.data(), static_cast<size_t>(octets));
+YamlResult ReadText(std::string_view text, int source) {
+  if (std::optional<TextProblem> problem = CheckText(text)) {
+    problem->position.source = source;
+    return {YamlTree(), std::move(problem)};
   }
-  close(descriptor);
-  return content;
+  return ReadYaml(text, source);
+}
+
+// The documents of all parts, each laid over those before it. Adds what keeps one from being read.
+YamlTree ReadParts(const ConfigParts& parts, const std::vector<ConfigText>& sources, ErrorList* errors) {
+  YamlTree tree;
+  size_t octets = 0;
+  const auto lay_over = [&](YamlResult yaml, NamedEntries named_entries) {
+    if (yaml.problem) return errors->Add(yaml.problem->position, "", std::move(yaml.problem->message));
+    ExpandVariables(parts.environment, &yaml.tree);
+    LayOver(std::move(yaml.tree), named_entries, &tree);
+  };
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const auto source = static_cast<int>(i);
+    const bool is_text = i < parts.texts.size();
+    const std::string& part = is_text ? sources[i].text : parts.settings[i - parts.texts.size()];
+    octets += part.size();
+    if (octets > Limits::kConfigOctetsMax) {
+      errors->Add({0, 0, source}, "",
+                  StrCat(i == 0 ? "is" : "and what stands before it are", " longer than the ",
+                         Limits::kConfigOctetsMax >> 20U, " MiB that are accepted"));
+      return tree;
+    }
+    if (is_text) {
+      lay_over(ReadText(part, source), NamedEntries::kByName);
+    } else {
+      lay_over(ReadSetting(part, source), NamedEntries::kReplaceList);
+    }
+  }
+  return tree;
+}
+
+// The texts as positions number them, with what errors call them.
+std::vector<ConfigText> SourcesOf(const ConfigParts& parts) {
+  std::vector<ConfigText> sources = parts.texts;
+  for (ConfigText& source : sources) {
+    if (source.text.starts_with(kByteOrderMark)) source.text.erase(0, kByteOrderMark.size());
+  }
+  sources.resize(parts.texts.size() + parts.settings.size(), {std::string(kCommandLine), ""});
+  return sources;
+}
+
+std::unordered_map<std::string, ConfigPlace> PlacesOf(const Places& places, const std::vector<ConfigText>& sources) {
+  std::unordered_map<std::string, ConfigPlace> named;
+  for (const std::string& path : places.outside) {
+    const Position position = places.sound.at(path).value;
+    const ConfigText& source = sources[static_cast<size_t>(position.source)];
+    named[path] = {source.file, position.line, position.line == 0 ? 0 : CharacterColumn(source.text, position)};
+  }
+  return named;
+}
+
+ConfigResult Load(const std::string& file, MainFile main_file, const std::vector<std::string>& settings) {
+  Sources sources = ReadSources(file, main_file);
+  if (!sources.errors.empty()) return {std::nullopt, std::move(sources.errors)};
+  return ParseConfig({.texts = std::move(sources.texts), .settings = settings});
 }
 
 }  // namespace
 
-ConfigResult ParseConfig(const std::string& whole_text, const std::string& file) {
-  std::string_view text = whole_text;
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  ErrorList errors;
-  if (std::optional<TextProblem> problem = CheckText(text)) {
-    errors.Add(problem->position, "", std::move(problem->message));
-    return {std::nullopt, errors.Take(text, file)};
-  }
-  YamlResult yaml = ReadYaml(text);
-  if (yaml.problem) {
-    errors.Add(yaml.problem->position, "", std::move(yaml.problem->message));
-    return {std::nullopt, errors.Take(text, file)};
-  }
+ConfigResult ParseConfig(const ConfigParts& parts) {
+  const std::vector<ConfigText> sources = SourcesOf(parts);
+  ErrorList errors(sources);
+  const YamlTree tree = ReadParts(parts, sources, &errors);
+  if (!errors.empty()) return {std::nullopt, errors.Take()};
   Config config = DefaultConfig();
   Places places;
-  if (yaml.tree.root) Loader(yaml.tree, &config, &places, &errors).Run(yaml.tree[*yaml.tree.root]);
+  if (tree.root) Loader(tree, &config, &places, &errors).Run(tree[*tree.root]);
   FillForward(places, &config);
-  ErrorList warnings;
+  ErrorList warnings(sources);
   CrossCheck(config, places, &errors, &warnings);
   ConfigResult result;
-  if (errors.empty()) result.config = std::move(config);
-  result.errors = errors.Take(text, file);
-  result.warnings = warnings.Take(text, file);
+  if (errors.empty()) {
+    result.config = std::move(config);
+    result.places = PlacesOf(places, sources);
+  }
+  result.errors = errors.Take();
+  result.warnings = warnings.Take();
   for (ConfigError& warning : result.warnings) warning.severity = ConfigError::Severity::kWarning;
   return result;
 }
 
-ConfigResult LoadConfig(const std::string& file) {
-  const FileContent content = ReadFile(file);
-  if (content.problem.empty()) return ParseConfig(content.text, file);
-  return {std::nullopt, {ConfigError{file, 0, 0, "", content.problem}}};
+ConfigResult ParseConfig(const std::string& text, const std::string& file) {
+  return ParseConfig({.texts = {{file, text}}});
+}
+
+ConfigResult LoadConfig(const std::string& file, const std::vector<std::string>& settings) {
+  return Load(file, MainFile::kRequired, settings);
+}
+
+ConfigResult LoadDropIns(const std::string& absent_file, const std::vector<std::string>& settings) {
+  return Load(absent_file, MainFile::kAbsent, settings);
+}
+
+void ConfigResult::Refuse(const std::string& path, std::string message) {
+  ConfigError error;
+  error.path = path;
+  error.message = std::move(message);
+  if (const auto place = places.find(path); place != places.end()) {
+    error.file = place->second.file;
+    error.line = place->second.line;
+    error.column = place->second.column;
+  }
+  errors.push_back(std::move(error));
+  config.reset();
+}
+
+Environment ProcessEnvironment() {
+  return [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nobody sets variables
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
 }
 
 }  // namespace dotward

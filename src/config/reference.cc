@@ -75,6 +75,8 @@ std::string_view TypeName(const SchemaKey& key) {
       return "one of";
     case ValueType::kText:
       return list ? "list of texts" : "text";
+    case ValueType::kUser:
+      return "account";
     case ValueType::kFile:
       return "readable file";
     case ValueType::kListenAddress:

@@ -25,6 +25,7 @@ enum class ValueType : uint8_t {
   kSize,           // 64MiB
   kChoice,         // one of `choices`
   kText,           // anything on one line
+  kUser,           // the name of an account; "" is none
   kFile,           // the path of a file that must be readable when the configuration is loaded; "" is none
   kListenAddress,  // 192.0.2.1:53
   kServer,         // 192.0.2.1, or dns.example
@@ -64,7 +65,11 @@ struct SchemaKey {
   std::span<const std::string_view> choices = {};  // in the order of the enumeration's values
   bool spelled_on_off = false;                     // a switch that is printed as on | off
   bool required = false;                           // must be given in every record
-  std::string_view initial = {};                   // what stands for the default where that depends on other keys
+  bool needs_restart = false;                      // a reload leaves it as it is
+  // Of a list whose entries are joined by name where a drop-in file has it as well: the key of the record that is the
+  // name, or "owner" for the first word of a text.
+  std::string_view merged_by = {};
+  std::string_view initial = {};  // what stands for the default where that depends on other keys
   size_t items_min = 0;
   size_t items_max = 0;  // 0: bounded by the text alone
 

@@ -8,12 +8,19 @@
 
 namespace dotward {
 
-// A place in the text of a configuration, both from 1. The column counts octets; CharacterColumn turns it into what an
-// editor shows. Line 0 is the file as a whole.
+// A place in one of the texts that make a configuration, line and column from 1. The column counts octets;
+// CharacterColumn turns it into what an editor shows. Line 0 is the text as a whole.
 struct Position {
   int line = 0;
   int column = 0;
-  auto operator<=>(const Position&) const = default;
+  int source = 0;  // the number of the text, in the order in which they are laid over each other
+
+  bool operator==(const Position&) const = default;
+  std::strong_ordering operator<=>(const Position& other) const {
+    if (const auto order = source <=> other.source; order != 0) return order;
+    if (const auto order = line <=> other.line; order != 0) return order;
+    return column <=> other.column;
+  }
 };
 
 struct TextProblem {

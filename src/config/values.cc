@@ -16,6 +16,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "base/units.h"
+#include "config/variables.h"
 #include "dns/name.h"
 
 namespace dotward {
@@ -81,6 +82,8 @@ std::string_view NameOfType(ValueType type) {
       return "a word";
     case ValueType::kText:
       return "a text";
+    case ValueType::kUser:
+      return "the name of an account";
     case ValueType::kFile:
       return "a file";
     case ValueType::kListenAddress:
@@ -118,6 +121,7 @@ std::string_view NameOfKind(const YamlNode& node) {
     case YamlKind::kMapping:
       return "a mapping";
     case YamlKind::kScalar:
+    case YamlKind::kUnsound:
       break;
   }
   return "a single value";
@@ -327,6 +331,7 @@ Problem Read(const SchemaKey& /*key*/, const YamlNode& node, ListenConfig* targe
 // What holds for every single value, then what its type asks for.
 template <typename T>
 Problem ReadScalar(const SchemaKey& key, const YamlNode& node, T* target) {
+  if (node.kind == YamlKind::kUnsound) return node.text;
   if (node.kind == YamlKind::kNull) return StrCat("no value; write ", NameOfType(key.type), AcceptedTail(key));
   if (node.kind != YamlKind::kScalar) {
     // What YAML makes of [::1]:53 and of "::" without quotes.
@@ -365,6 +370,7 @@ void ReadList(const SchemaKey& key, const YamlTree& tree, const YamlNode& node, 
               ValueReading* reading) {
   const auto fail = [&](std::string message) { reading->problems.push_back({{}, position, std::move(message)}); };
   if (node.kind == YamlKind::kNull) return fail("no value; write [] for an empty list, or leave the key out");
+  if (node.kind == YamlKind::kUnsound) return fail(node.text);
   if (node.kind != YamlKind::kSequence) {
     if (node.kind != YamlKind::kScalar) return fail(StrCat(NameOfKind(node), " stands where a list belongs"));
     return fail(StrCat(Quote(node.text), " is not a list; write [", Quote(node.text), "]"));
@@ -443,7 +449,7 @@ requires std::is_enum_v<Enum> std::string Format(const SchemaKey& key, Enum valu
   return std::string(key.choices[static_cast<size_t>(value)]);
 }
 
-std::string Format(const SchemaKey& /*key*/, const std::string& value) { return TextScalar(value); }
+std::string Format(const SchemaKey& /*key*/, const std::string& value) { return TextScalar(EscapeVariables(value)); }
 std::string Format(const SchemaKey& /*key*/, const IpPrefix& value) { return TextScalar(value.ToString()); }
 std::string Format(const SchemaKey& /*key*/, const ListenConfig& value) {
   const std::string endpoint = value.endpoint.ToString();

@@ -203,7 +203,7 @@ bool IsIndentedWithTab(std::string_view text, Position position) {
 
 }  // namespace
 
-YamlResult ReadYaml(std::string_view text) {
+YamlResult ReadYaml(std::string_view text, int source) {
   YamlResult result;
   try {
     std::istringstream stream{std::string(text)};
@@ -222,6 +222,8 @@ YamlResult ReadYaml(std::string_view text) {
   } catch (const std::exception& exception) {
     result.problem = TextProblem{{}, StrCat("cannot be read: ", exception.what())};
   }
+  if (result.problem) result.problem->position.source = source;
+  for (YamlNode& node : result.tree.nodes) node.position.source = source;
   return result;
 }
 

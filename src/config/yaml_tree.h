@@ -12,7 +12,8 @@
 
 namespace dotward {
 
-enum class YamlKind : uint8_t { kNull, kScalar, kSequence, kMapping };
+// kUnsound is a scalar whose text could not be made: `text` says why.
+enum class YamlKind : uint8_t { kNull, kScalar, kSequence, kMapping, kUnsound };
 
 // One value of a YAML text. Values refer to each other by index, so a tree of any depth is freed without recursion.
 struct YamlNode {
@@ -38,9 +39,9 @@ struct YamlResult {
   std::optional<TextProblem> problem;
 };
 
-// Reads one YAML document. Never throws. Depth is bounded by Limits::kConfigDepthMax, size by Limits::kConfigNodesMax,
-// time by the length of the text.
-YamlResult ReadYaml(std::string_view text);
+// Reads one YAML document; `source` is the text's number in positions. Never throws. Depth is bounded by
+// Limits::kConfigDepthMax, size by Limits::kConfigNodesMax, time by the length of the text.
+YamlResult ReadYaml(std::string_view text, int source = 0);
 
 }  // namespace dotward
 

@@ -1,0 +1,14 @@
+#ifndef DOTWARD_APP_SURROUNDINGS_H_
+#define DOTWARD_APP_SURROUNDINGS_H_
+
+#include "dotward/config.h"
+
+namespace dotward {
+
+// Refuses a sound configuration that names what this machine does not have: a file of CA certificates without any, an
+// account that does not exist. Reads files and asks for accounts, which may take a while: not for the query path.
+void CheckSurroundings(ConfigResult* result);
+
+}  // namespace dotward
+
+#endif  // DOTWARD_APP_SURROUNDINGS_H_
