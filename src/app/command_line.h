@@ -29,8 +29,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
 
 std::string_view HelpText();
 
-// The file that the configuration is read from; empty where there is none, which leaves drop-in files beside the default
-// path and the built-in defaults.
+// The file that the configuration is read from; empty where there is none, which leaves the built-in defaults and
+// drop-in files beside the default path.
 std::string ConfigFileOf(const CommandLine& command_line);
 
 // The configuration that the command line names, with what it replaces, checked against this machine. `file` of the

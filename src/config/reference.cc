@@ -20,7 +20,35 @@ written out, `conf/examples/` has files for common cases.
   `FILE:LINE:COL: path: warning: message` is no fault, but worth knowing; `dotward run` logs it at start.
 * `dotward config --config FILE` prints the configuration in force, defaults filled in, as a file that `check` accepts.
 
-A file with any fault is refused as a whole: the server does not start with half of it.
+A file with any fault is refused as a whole: the server does not start with half of it, and a reload leaves everything
+as it was. `docs/dotward.schema.json` is a JSON Schema of the file, for editors that complete and check while one types.
+
+## Several files
+
+`dotward.d/*.yaml` beside the file are laid over it, one after another in the order of their names: for a package, a
+host or a tool that adds to a configuration without editing it.
+
+* A section is joined with what the files before it say, key by key.
+* Any other key replaces, lists included, but those of `upstreams`, `forward` and `local.records`: there an entry takes
+  the place of the one with the same `name`, `zone` or owner as a whole, and the others are added behind. The built-in
+  upstreams are in no file; the first list that is given replaces them.
+* The last layer is the command line: `--set cache.max_ttl=1h`, with `run`, `check` and `config`, as often as needed.
+  The value is YAML, `--set 'access.allow=[192.0.2.0/24]'`; every list replaces.
+
+An error names the file that it is in, or `command line`. `dotward config` shows what comes of it all.
+
+## Variables
+
+`${NAME}` in a value stands for the variable of that name in the environment of the process, `${NAME:-default}` for
+`default` where it is unset or empty; `$${` is a literal `${`. A variable that is not set and has no default is an error
+at its place, unless a later layer replaces the value. What the variable holds is one value, never YAML; within brackets
+and braces it needs quotes:
+
+```yaml
+log: { level: "${DOTWARD_LOG_LEVEL:-info}" }
+```
+
+A reload sees the environment that the process was started with.
 
 ## How values are written
 
@@ -122,6 +150,7 @@ void RenderKey(const SchemaKey& key, std::string* out) {
     accepted = StrCat("at least ", key.items_min, " item");
   }
   std::string description = Cell(key.description);
+  if (key.needs_restart) description += " A change needs a restart.";
   if (!key.missing_feature.empty()) StrAppend(&description, " **Not yet**: only ", Code(key.off), " is accepted.");
   const std::string initial = key.required           ? "required"
                               : !key.initial.empty() ? std::string(key.initial)

@@ -48,6 +48,10 @@ absl::StatusOr<std::string> ExpandVariables(std::string_view text, const Environ
   while (true) {
     const size_t dollar = text.find('$');
     expanded += text.substr(0, dollar);
+    if (expanded.size() > Limits::kConfigTextOctetsMax) {
+      return absl::InvalidArgumentError(
+          StrCat("is longer than ", Limits::kConfigTextOctetsMax, " octets once its variables are put in"));
+    }
     if (dollar == std::string_view::npos) return expanded;
     text.remove_prefix(dollar);
     if (text.starts_with(kLiteral)) {
@@ -65,10 +69,6 @@ absl::StatusOr<std::string> ExpandVariables(std::string_view text, const Environ
     } else {
       expanded += '$';
       text.remove_prefix(1);
-    }
-    if (expanded.size() > Limits::kConfigTextOctetsMax) {
-      return absl::InvalidArgumentError(
-          StrCat("is longer than ", Limits::kConfigTextOctetsMax, " octets once its variables are put in"));
     }
   }
 }
