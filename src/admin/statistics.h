@@ -2,7 +2,6 @@
 #define DOTWARD_ADMIN_STATISTICS_H_
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "dotward/clock.h"
@@ -43,13 +42,6 @@ struct StatisticsSnapshot {
 // The sums over all workers.
 void AddResolvers(const std::vector<const Resolver::Statistics*>& workers, StatisticsSnapshot& snapshot);
 void AddExchanges(const QueryCoalescer::Statistics& statistics, StatisticsSnapshot& snapshot);
-
-enum class DumpDetail : uint8_t { kTotals, kWithShards };
-
-// The dump that SIGUSR1 writes: lines in dnsmasq's vocabulary, then one line of JSON with the same and more.
-std::string RenderDump(const StatisticsSnapshot& snapshot, DumpDetail detail);
-// The JSON alone, in one line. "schema" is 1; names stay, and more may come.
-std::string RenderJson(const StatisticsSnapshot& snapshot);
 
 }  // namespace dotward
 

@@ -7,19 +7,22 @@
 #include <csignal>
 #include <memory>
 
-#include "admin/statistics.h"
+#include "admin/http_server.h"
+#include "admin/statistics_dump.h"
+#include "admin/status_site.h"
 #include "app/privileges.h"
 #include "app/service.h"
 #include "app/service_control.h"
 #include "base/await.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
 
 namespace dotward {
 namespace {
 
-constexpr uint64_t kOtherDescriptors = 256;  // listeners, loops, upstream connections, the log
+constexpr uint64_t kOtherDescriptors = 256;  // listeners, loops, upstream connections, HTTP, the log
 
 ExitCode ExitCodeFor(const absl::Status& status) {
   switch (status.code()) {
@@ -79,6 +82,17 @@ Task<> ServeSignals(asio::signal_set& signals, Service& service) {
   }
 }
 
+// Null where nobody asked for it.
+absl::StatusOr<std::unique_ptr<HttpServer>> ListenHttp(const Config& config, ServiceControl& control,
+                                                       const Clock& clock) {
+  if (config.admin.http.empty()) return nullptr;
+  ASSIGN_OR_RETURN(const Endpoint where, Endpoint::Parse(config.admin.http));
+  const StatusSite::Sources sources{.statistics = [&control] { return control.Statistics(); },
+                                    .ready = [&control] { return control.ready(); }};
+  const auto site = std::make_shared<StatusSite>(sources, clock);
+  return HttpServer::Create(where, [site](const std::string& path) { return site->Get(path); });
+}
+
 // What may be open at once: clients' connections, and a socket for each query to an upstream over UDP.
 uint64_t DescriptorsNeeded(const Config& config) {
   uint64_t servers = 0;
@@ -134,18 +148,22 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   const SystemClock clock;
   absl::StatusOr<std::unique_ptr<Service>> service = Service::Create(config, clock);
   if (!service.ok()) return Fail(service.status(), ExitCodeFor(service.status()));
+  LiveServiceControl control(**service, clock, ConfigFileOf(command_line), RefuseReload);
+  absl::StatusOr<std::unique_ptr<HttpServer>> http = ListenHttp(*config, control, clock);
+  if (!http.ok()) return Fail(http.status(), ExitCodeFor(http.status()));
   const absl::Status dropped = DropPrivileges(config->user, GiveLogTo);
   if (!dropped.ok()) return Fail(dropped, ExitCode::kOther);
   WarnOfRotation();
 
   (*service)->Start();
-  LiveServiceControl control(**service, clock, ConfigFileOf(command_line), RefuseReload);
+  if (*http) (*http)->Start();
   Log(LogLevel::kInfo, "serving",
       {{"version", DOTWARD_VERSION},
        {"listen", JoinEndpoints((*service)->listening())},
        {"workers", uint64_t{(*service)->workers()}},
        {"upstreams", uint64_t{config->upstreams.size()}},
-       {"cache_bytes", uint64_t{config->cache.size_octets}}});
+       {"cache_bytes", uint64_t{config->cache.size_octets}},
+       {"http", *http ? (*http)->listening().ToString() : "off"}});
   TaskGroup tasks(loop);
   tasks.Spawn(ServeSignals(signals, **service));
   loop.run();

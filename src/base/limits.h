@@ -208,6 +208,20 @@ struct Limits {
   static constexpr size_t kConfigAddressesMax = 64;  // of one upstream
   static constexpr size_t kConfigPinsMax = 16;       // of one upstream: the key in use and those to come
   static constexpr size_t kConfigBootstrapMax = 16;
+
+  // --- admin ---
+  // The HTTP endpoint: connections (and besides what one batch of accepts adds, until those that had to go are gone),
+  // the head of a request (a browser's cookies for this machine go up to here; a body is not read), and the time for
+  // each step.
+  static constexpr size_t kHttpConnectionsMax = 64;
+  static constexpr size_t kHttpRequestOctetsMax = 8192;
+  static constexpr std::chrono::seconds kHttpRequestTime{5};
+  static constexpr std::chrono::seconds kHttpReplyTime{10};
+  static constexpr std::chrono::seconds kHttpLingerTime{1};
+  static constexpr size_t kHttpLingerOctetsMax = size_t{64} << 10;  // of a body, which are thrown away
+  // Who asks for the statistics again so soon gets the same once more: gathering them takes a turn of the forwarding
+  // loop.
+  static constexpr std::chrono::milliseconds kStatisticsReuse{50};
 };
 
 }  // namespace dotward

@@ -87,6 +87,8 @@ std::vector<std::string> WaysToWrite(const SchemaKey& key) {
     case ValueType::kServer:
     case ValueType::kResolver:
       return {Pattern("^[!-~]+$")};
+    case ValueType::kEndpoint:
+      return {Pattern("^[!-~]*$")};
     case ValueType::kPin:
       return {Pattern("^sha256/[A-Za-z0-9+/]{43}=$")};
     case ValueType::kUpstreamName:

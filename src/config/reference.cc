@@ -109,6 +109,8 @@ std::string_view TypeName(const SchemaKey& key) {
       return "readable file";
     case ValueType::kListenAddress:
       return "list of addresses and ports";
+    case ValueType::kEndpoint:
+      return "address and port";
     case ValueType::kServer:
       return "list of addresses and host names";
     case ValueType::kPrefix:

@@ -463,11 +463,11 @@ constexpr std::array kSchema = std::to_array<SchemaKey>({
      .missing_feature = "the control socket",
      .off = "\"\""},
     {.path = "admin.http",
-     .type = kText,
-     .description = "Address of the HTTP endpoint with metrics and probes.",
-     .slot = DOTWARD_SLOT(config->admin.http),
-     .missing_feature = "the HTTP endpoint",
-     .off = "\"\""},
+     .type = kEndpoint,
+     .description =
+         "Address and port of the HTTP endpoint with metrics, probes and a status page, all of it to be read "
+         "only; whoever can reach it may read. Empty is none.",
+     .slot = DOTWARD_SLOT(config->admin.http)},
 });
 
 #undef DOTWARD_SLOT

@@ -87,6 +87,7 @@ std::string_view NameOfType(ValueType type) {
     case ValueType::kFile:
       return "a file";
     case ValueType::kListenAddress:
+    case ValueType::kEndpoint:
       return "an address with a port";
     case ValueType::kServer:
       return "an IP address or a host name";
@@ -105,7 +106,9 @@ std::string_view NameOfType(ValueType type) {
   return "";
 }
 
-bool IsAddressType(ValueType type) { return type == ValueType::kListenAddress || type == ValueType::kPrefix; }
+bool IsAddressType(ValueType type) {
+  return type == ValueType::kListenAddress || type == ValueType::kEndpoint || type == ValueType::kPrefix;
+}
 
 // What YAML makes a list or a mapping of where quotes are missing.
 bool MayHoldIpv6(ValueType type) {
@@ -287,6 +290,16 @@ absl::StatusOr<std::string> ParseZone(std::string_view text) {
   return name->ToString();
 }
 
+// One that a socket can be bound to, in its usual spelling.
+absl::StatusOr<std::string> ParseEndpoint(std::string_view text) {
+  const absl::StatusOr<Endpoint> endpoint = Endpoint::Parse(text);
+  if (!endpoint.ok()) return endpoint.status();
+  if (endpoint->address.IsMulticast()) {
+    return absl::InvalidArgumentError(StrCat(Quote(text), " is a multicast address; one cannot serve on it"));
+  }
+  return endpoint->ToString();
+}
+
 Problem Read(const SchemaKey& key, const YamlNode& node, std::string* target) {
   switch (key.type) {
     case ValueType::kFile:
@@ -299,6 +312,9 @@ Problem Read(const SchemaKey& key, const YamlNode& node, std::string* target) {
     case ValueType::kAuthName:
       if (node.text.empty()) break;
       return Take(ParseAuthName(node.text), target);
+    case ValueType::kEndpoint:
+      if (node.text.empty()) break;
+      return Take(ParseEndpoint(node.text), target);
     case ValueType::kPin:
       if (Problem problem = CheckPin(node.text)) return problem;
       break;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/statistics_dump.h"
 #include "app/blocking_clients.h"
 #include "testing/loopback/loopback_dot_server.h"
 #include "testing/messages.h"

@@ -1,0 +1,62 @@
+#include "admin/statistics_dump.h"
+
+#include "admin/statistics_json.h"
+#include "base/strings.h"
+#include "base/units.h"
+
+namespace dotward {
+namespace {
+
+uint64_t Seconds(Duration duration) {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(duration).count());
+}
+
+uint64_t UnixSeconds(WallTime time) {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
+}
+
+uint64_t AverageLatencyMilliseconds(const UpstreamSnapshot& upstream) {
+  return upstream.average_latency_microseconds / 1000;
+}
+
+std::string RenderUpstream(const UpstreamSnapshot& upstream) {
+  const std::string who =
+      StrCat("server ", upstream.name, " ", upstream.endpoint.address.ToString(), "#", upstream.endpoint.port, ": ");
+  const auto milliseconds = [](Duration duration) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  };
+  std::string text =
+      StrCat(who, "queries sent ", upstream.queries, ", retried ", upstream.retried, ", failed ", upstream.failed,
+             ", nxdomain replies ", upstream.nxdomain, ", avg. latency ", AverageLatencyMilliseconds(upstream), "ms\n");
+  StrAppend(&text, who, upstream.protocol, " ", UpstreamStateToString(upstream.state), " for ",
+            Seconds(upstream.in_state_for), "s, connections ", upstream.connections_open, ", in flight ",
+            upstream.in_flight, ", handshakes full ", upstream.handshakes_full, " resumed ",
+            upstream.handshakes_resumed, ", hedges ", upstream.hedges, " won ", upstream.hedges_won, ", timeouts ",
+            upstream.timeouts, ", latency p50 ", milliseconds(upstream.latency_median), "ms p95 ",
+            milliseconds(upstream.latency_p95), "ms, idle limit ",
+            upstream.idle_limit ? FormatDuration(*upstream.idle_limit) : "unknown", "\n");
+  return text;
+}
+
+}  // namespace
+
+std::string RenderDump(const StatisticsSnapshot& snapshot, DumpDetail detail) {
+  const ResponseCache::Statistics& cache = snapshot.cache;
+  std::string dump = StrCat("time ", UnixSeconds(snapshot.at), "\n");
+  StrAppend(&dump, "cache size ", snapshot.cache_octets_max, ", ", cache.evictions, "/", cache.insertions,
+            " cache insertions re-used unexpired cache entries.\n");
+  StrAppend(&dump, "cache entries ", cache.entries, ", bytes ", cache.octets, ", hits ", snapshot.hits, ", misses ",
+            snapshot.misses, ", stale 0, prefetched 0, evictions ", cache.evictions, ", expired ", cache.expired, "\n");
+  StrAppend(&dump, "queries forwarded ", snapshot.misses, ", queries answered locally ", snapshot.hits, "\n");
+  if (detail == DumpDetail::kWithShards) {
+    for (size_t i = 0; i < snapshot.shards.size(); ++i) {
+      const ResponseCache::Statistics& shard = snapshot.shards[i];
+      StrAppend(&dump, "shard ", i, " entries ", shard.entries, ", bytes ", shard.octets, ", hits ", shard.hits,
+                ", lru age ", shard.lru_age_seconds, "s\n");
+    }
+  }
+  for (const UpstreamSnapshot& upstream : snapshot.upstreams) dump += RenderUpstream(upstream);
+  return dump + RenderJson(snapshot) + "\n";
+}
+
+}  // namespace dotward

@@ -1,0 +1,103 @@
+#include "admin/statistics_json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace dotward {
+namespace {
+
+constexpr int kJsonSchema = 1;
+
+uint64_t Seconds(Duration duration) {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(duration).count());
+}
+
+uint64_t UnixSeconds(WallTime time) {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
+}
+
+uint64_t Microseconds(Duration duration) {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
+}
+
+nlohmann::ordered_json ToJson(const NamedCounts& counts) {
+  auto json = nlohmann::ordered_json::object();
+  for (const NamedCount& count : counts) json[count.name] = count.value;
+  return json;
+}
+
+template <template <typename> typename Counts>
+nlohmann::ordered_json ToJson(const Counts<uint64_t>& totals) {
+  auto json = nlohmann::ordered_json::object();
+  for (const auto& [name, field] : Counts<uint64_t>::Fields()) json[std::string(name)] = totals.*field;
+  return json;
+}
+
+nlohmann::ordered_json ToJson(const ResponseCache::Statistics& cache) {
+  return {{"entries", cache.entries},
+          {"bytes", cache.octets},
+          {"hits", cache.hits},
+          {"misses", cache.misses},
+          {"insertions", cache.insertions},
+          {"evictions", cache.evictions},
+          {"expired", cache.expired},
+          {"lru_age_seconds", cache.lru_age_seconds}};
+}
+
+nlohmann::ordered_json ToJson(const UpstreamSnapshot& upstream) {
+  nlohmann::ordered_json json = {{"name", upstream.name},
+                                 {"address", upstream.endpoint.ToString()},
+                                 {"protocol", upstream.protocol},
+                                 {"state", std::string(UpstreamStateToString(upstream.state))},
+                                 {"state_seconds", Seconds(upstream.in_state_for)},
+                                 {"connections", upstream.connections_open},
+                                 {"in_flight", upstream.in_flight},
+                                 {"tls_version", upstream.tls_version},
+                                 {"queries", upstream.queries},
+                                 {"retried", upstream.retried},
+                                 {"hedges", upstream.hedges},
+                                 {"hedges_won", upstream.hedges_won},
+                                 {"failed", upstream.failed},
+                                 {"timeouts", upstream.timeouts},
+                                 {"responses", upstream.responses},
+                                 {"nxdomain", upstream.nxdomain},
+                                 {"servfail", upstream.servfail},
+                                 {"malformed", upstream.malformed},
+                                 {"mismatched", upstream.mismatched},
+                                 {"late", upstream.late},
+                                 {"probes", upstream.probes},
+                                 {"average_latency_microseconds", upstream.average_latency_microseconds},
+                                 {"latency_p50_microseconds", Microseconds(upstream.latency_median)},
+                                 {"latency_p95_microseconds", Microseconds(upstream.latency_p95)},
+                                 {"connections_opened", upstream.connections},
+                                 {"connect_failures", upstream.connect_failures},
+                                 {"handshakes_full", upstream.handshakes_full},
+                                 {"handshakes_resumed", upstream.handshakes_resumed},
+                                 {"connections_suspected", upstream.connections_suspected},
+                                 {"connections_lost", upstream.connections_lost},
+                                 {"idle_limit_seconds", nullptr},
+                                 {"last_error", upstream.last_error}};
+  if (upstream.idle_limit) json["idle_limit_seconds"] = std::chrono::duration<double>(*upstream.idle_limit).count();
+  return json;
+}
+
+}  // namespace
+
+std::string RenderJson(const StatisticsSnapshot& snapshot) {
+  nlohmann::ordered_json json = {{"schema", kJsonSchema},
+                                 {"version", DOTWARD_VERSION},
+                                 {"time", UnixSeconds(snapshot.at)},
+                                 {"uptime_seconds", Seconds(snapshot.uptime)}};
+  json["cache"] = ToJson(snapshot.cache);
+  json["cache"]["size"] = snapshot.cache_octets_max;
+  json["queries"] = ToJson(snapshot.queries);
+  json["replies"] = ToJson(snapshot.replies);
+  json["exchanges"] = ToJson(snapshot.exchanges);
+  json["udp"] = ToJson(snapshot.udp);
+  json["streams"] = ToJson(snapshot.streams);
+  json["upstreams"] = nlohmann::ordered_json::array();
+  for (const UpstreamSnapshot& upstream : snapshot.upstreams) json["upstreams"].push_back(ToJson(upstream));
+  // Names and error texts come from files and certificates: what is no UTF-8 must not make the dump fail.
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace dotward
