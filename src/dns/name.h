@@ -13,7 +13,7 @@
 namespace dotward {
 
 // A domain name in uncompressed wire form, root label included: 1 to 255 octets. Octets keep their case; comparison
-// ignores the case of ASCII letters (RFC 4343). Names up to 64 octets need no allocation.
+// ignores the case of ASCII letters (RFC 4343). Names up to 48 octets need no allocation.
 class Name {
  public:
   Name() { wire_.push_back(0); }  // the root
@@ -37,7 +37,7 @@ class Name {
 
  private:
   explicit Name(OctetView wire) : wire_(wire.begin(), wire.end()) {}
-  absl::InlinedVector<uint8_t, 64> wire_;
+  absl::InlinedVector<uint8_t, 48> wire_;
 };
 
 // `octet` with A–Z made a–z. Length octets of labels are below 64 and so never changed: whole wire names may be

@@ -1,5 +1,6 @@
 #include "resolver/resolver.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "dns/wire.h"
@@ -28,29 +29,30 @@ Rcode RcodeFor(QueryOutcome outcome) {
 
 }  // namespace
 
+// As small as can be: thousands may wait.
 struct Resolver::WaitingQuery final : public ResolutionWaiter {
   // `octets` are those of the question, which `key` and `arrival` borrow from the query.
-  WaitingQuery(CompletionInbox& home, Octets octets, const CacheKey& key, const Arrival& arrival, Deadline ends,
-               std::unique_ptr<ReplySink> sink_in)
+  WaitingQuery(CompletionInbox& home, std::unique_ptr<uint8_t[]> octets, const CacheKey& key, const Arrival& arrival,
+               Deadline ends, std::unique_ptr<ReplySink> sink_in)
       : ResolutionWaiter(
             home,
-            {OctetView(octets).first(key.qname.size()), key.qtype, key.qclass, key.dnssec_ok, key.checking_disabled},
+            {OctetView(octets.get(), key.qname.size()), key.qtype, key.qclass, key.dnssec_ok, key.checking_disabled},
             arrival.client.endpoint.address, ends),
         question_octets(std::move(octets)),
         context(arrival.context),
-        port(arrival.client.endpoint.port),
-        transport(arrival.client.transport),
         received_at(arrival.at),
-        sink(std::move(sink_in)) {
-    context.question = question_octets;
+        sink(std::move(sink_in)),
+        port(arrival.client.endpoint.port),
+        transport(arrival.client.transport) {
+    context.question = OctetView(question_octets.get(), context.question.size());
   }
 
-  const Octets question_octets;
+  const std::unique_ptr<uint8_t[]> question_octets;
   ReplyContext context;
-  const uint16_t port;
-  const Transport transport;
   const SteadyTime received_at;
   const std::unique_ptr<ReplySink> sink;
+  const uint16_t port;
+  const Transport transport;
 };
 
 Resolver::Resolver(asio::io_context& loop, std::shared_ptr<const Config> config, const Policy& policy,
@@ -105,14 +107,15 @@ ImmediateReply Resolver::AnswerNow(OctetView octets, const Client& client, Stead
 }
 
 void Resolver::AnswerLater(OctetView octets, const Client& client, SteadyTime now, std::unique_ptr<ReplySink> sink) {
-  // AnswerNow has accepted these octets: the scan is repeated for the places it finds. What is kept of them is the
-  // question, since thousands may wait.
+  // AnswerNow has accepted these octets: the scan is repeated for the places it finds. The question is kept of them.
   ScannedMessage query;
   ScanMessage(octets, MessageSide::kQuery, query);
   const ReplyContext context = ContextOf(query, client.transport);
-  auto waiting = std::make_unique<WaitingQuery>(completions_, Octets(context.question.begin(), context.question.end()),
-                                                KeyOf(query), Arrival{client, now, context},
-                                                Deadline::After(now, config_->query.deadline), std::move(sink));
+  auto question = std::make_unique_for_overwrite<uint8_t[]>(context.question.size());
+  std::copy(context.question.begin(), context.question.end(), question.get());
+  auto waiting =
+      std::make_unique<WaitingQuery>(completions_, std::move(question), KeyOf(query), Arrival{client, now, context},
+                                     Deadline::After(now, config_->query.deadline), std::move(sink));
   waiting_.PushBack(*waiting);
   coalescer_.Submit(*waiting.release());
 }

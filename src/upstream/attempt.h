@@ -114,13 +114,14 @@ class Attempt {
 
   void Parse();
 
+  bool doubted_ = false;  // beside the other small ones: there may be very many attempts
+
   const WireQuery query_;
   Wakeup& asker_;
   AttemptHolder* holder_ = nullptr;
   Attempt* previous_ = nullptr;
   Attempt* next_ = nullptr;
   std::optional<absl::StatusOr<UpstreamResponse>> result_;
-  bool doubted_ = false;
   ServerRecord* unparsed_by_ = nullptr;  // from whom a response came that nobody has looked at
 };
 

@@ -69,12 +69,12 @@ Race::Race(asio::io_context& loop, Timeouts& timeouts, std::shared_ptr<const Rou
       query_(query),
       deadline_(deadline),
       started_(now),
-      purpose_(purpose),
       wakeup_(loop.get_executor()),
       timeout_(timeouts, wakeup_),
       choice_(*route_, query.name.wire(),
               purpose == Purpose::kOwn ? ServerChoice::Banished::kAsk : ServerChoice::Banished::kLeaveOut),
-      tried_(route_->size(), false) {
+      tried_(route_->size(), false),
+      purpose_(purpose) {
   if (query_.cancellation != nullptr) query_.cancellation->Wakes(&wakeup_);
   unsigned& budget = route_->state().hedge_budget;
   budget = std::min(budget + 1, Limits::kHedgeBudgetMax);

@@ -5,6 +5,7 @@
 #include <absl/status/statusor.h>
 
 #include <asio/io_context.hpp>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <optional>
@@ -67,9 +68,9 @@ class Race {
 
   struct Entrant {
     Entrant(WireQuery query, Wakeup& wakeup, size_t server_in, Role role_in)
-        : attempt(query, wakeup), server(server_in), role(role_in) {}
+        : attempt(query, wakeup), server(static_cast<uint32_t>(server_in)), role(role_in) {}
     Attempt attempt;
-    size_t server;  // of the route
+    uint32_t server;  // of the route
     Role role;
     bool judged = false;
   };
@@ -97,7 +98,6 @@ class Race {
   const UpstreamQuery& query_;
   const Deadline deadline_;
   const SteadyTime started_;
-  const Purpose purpose_;
   Wakeup wakeup_;
   Timeout timeout_;
   ServerChoice choice_;
@@ -107,15 +107,16 @@ class Race {
   ServerChoice::Tried tried_;
   SteadyTime patience_ends_ = SteadyTime::max();  // when another server is asked beside those that are
   SteadyTime next_turn_ = SteadyTime::max();      // when something is due that no answer brings about
-  bool hedge_due_ = false;                        // at the end of the patience, and nothing else
-  bool asked_again_ = false;
   std::optional<size_t> once_more_;
-
   Entrant* best_ = nullptr;
-  Grade grade_ = Grade::kNone;  // of the best
   std::vector<std::string> errors_;
+
+  const Purpose purpose_;
+  bool hedge_due_ = false;  // at the end of the patience, and nothing else
+  bool asked_again_ = false;
   bool any_malformed_ = false;
   bool timed_out_ = false;
+  Grade grade_ = Grade::kNone;  // of the best
 };
 
 }  // namespace dotward
