@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "admin/http_server.h"
+#include "admin/service_manager.h"
 #include "admin/statistics_dump.h"
 #include "admin/status_site.h"
 #include "app/privileges.h"
@@ -64,7 +65,7 @@ ReloadReport RefuseReload() {
 }
 
 // Acts on signals until one says stop.
-Task<> ServeSignals(asio::signal_set& signals, Service& service) {
+Task<> ServeSignals(asio::signal_set& signals, Service& service, ServiceManager& manager) {
   while (true) {
     const auto [error, number] = co_await signals.async_wait(kAwait);
     if (error) co_return;
@@ -77,6 +78,7 @@ Task<> ServeSignals(asio::signal_set& signals, Service& service) {
       Log(LogLevel::kWarning, "SIGHUP ignored: this version reads its configuration at start only; restart it");
     } else {
       Log(LogLevel::kInfo, "stopping", {{"signal", number == SIGTERM ? "TERM" : "INT"}});
+      manager.Stopping("answering what is in flight");
       co_return;
     }
   }
@@ -143,6 +145,7 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   asio::signal_set signals(loop, SIGTERM, SIGINT, SIGUSR1);
   signals.add(SIGUSR2);
   signals.add(SIGHUP);
+  ServiceManager manager(loop);
 
   RaiseDescriptorLimit(*config);
   const SystemClock clock;
@@ -164,8 +167,10 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
        {"upstreams", uint64_t{config->upstreams.size()}},
        {"cache_bytes", uint64_t{config->cache.size_octets}},
        {"http", *http ? (*http)->listening().ToString() : "off"}});
+  manager.Ready(StrCat("serving on ", JoinEndpoints((*service)->listening())));
+  manager.StartWatchdog([loops = (*service)->loops()](const auto& turned) { ProbeLoops(loops, turned); });
   TaskGroup tasks(loop);
-  tasks.Spawn(ServeSignals(signals, **service));
+  tasks.Spawn(ServeSignals(signals, **service, manager));
   loop.run();
   // From here on the drain is bounded by the queries' deadlines; whoever has less patience may say so again.
   std::signal(SIGTERM, SIG_DFL);

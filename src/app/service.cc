@@ -141,6 +141,7 @@ class Service::ForwardingThread {
   }
 
   QueryCoalescer& coalescer() { return *coalescer_; }
+  asio::io_context& loop() { return loop_; }
 
   // What `look` finds on the loop; an empty value once the loop winds down. Thread-safe; one asker at a time.
   template <typename Result>
@@ -241,6 +242,7 @@ class Service::Worker {
   }
 
   const Resolver::Statistics& statistics() const { return resolver_.statistics(); }
+  asio::io_context& loop() { return loop_; }
 
  private:
   Task<> WindDown() {
@@ -288,6 +290,12 @@ void Service::Stop() {
   for (const auto& worker : workers_) worker->BeginStop();
   for (const auto& worker : workers_) worker->Join();
   forwarding_->Stop();
+}
+
+std::vector<asio::io_context*> Service::loops() {
+  std::vector<asio::io_context*> loops{&forwarding_->loop()};
+  for (const auto& worker : workers_) loops.push_back(&worker->loop());
+  return loops;
 }
 
 StatisticsSnapshot Service::Statistics() {

@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <asio/io_context.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -51,6 +52,8 @@ class Service {
   // Where it listens, with the ports that the kernel chose.
   const std::vector<Endpoint>& listening() const { return server_->endpoints(); }
   size_t workers() const { return workers_.size(); }
+  // Of every thread that serves, for who wants to know whether they turn. They run from Start() to Stop().
+  std::vector<asio::io_context*> loops();
 
  private:
   class ForwardingThread;

@@ -62,6 +62,13 @@ struct IpPrefix {
   auto operator<=>(const IpPrefix&) const = default;
 };
 
+// As much of an address as counts as one client, where clients are counted or named: whoever has one IPv6 address has
+// 2^64 of them. Lengths in bits.
+inline IpPrefix ClientPrefix(const IpAddress& client, uint8_t ipv4_length, uint8_t ipv6_length) {
+  const uint8_t length = client.is_v4() ? ipv4_length : ipv6_length;
+  return {client.Masked(length), length};
+}
+
 struct Endpoint {
   IpAddress address;
   uint16_t port = 0;

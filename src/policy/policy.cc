@@ -95,7 +95,9 @@ PolicyDecision Policy::EvaluateClient(const Endpoint& client) const {
   // Above the access list, since a refusal is a reply as well, and could loop.
   if (IsLoopingPort(client.port) || IsImpossibleSource(client.address)) return Drop();
   if (access_.Allows(client.address)) return Proceed();
-  return refuse_with_ == RefuseWith::kDrop ? Drop() : Refuse(Rcode::kRefused, prohibited_);
+  PolicyDecision decision = refuse_with_ == RefuseWith::kDrop ? Drop() : Refuse(Rcode::kRefused, prohibited_);
+  decision.by_access_list = true;
+  return decision;
 }
 
 PolicyDecision Policy::Evaluate(const ScannedMessage& query, const Endpoint& client, SteadyTime now) const {

@@ -45,6 +45,7 @@ struct PolicyDecision {
   ImagePtr image{};
   Rcode rcode = Rcode::kNoError;
   std::span<const ExtendedError> errors{};  // borrowed from the Policy
+  bool by_access_list = false;              // because of who asks, not of what is asked
 };
 
 // Who may ask, and what is answered here instead of being looked up. Immutable, thread-safe; a reload makes another.

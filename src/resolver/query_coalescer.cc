@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/limit_log.h"
 #include "base/limits.h"
 #include "base/strings.h"
 #include "dns/extended_errors.h"
@@ -44,6 +45,18 @@ ResolutionPtr FailureFrom(const UpstreamResponse& response, const Classification
   return std::make_shared<const Resolution>(std::move(failure));
 }
 
+LimitReason ReasonOf(PendingQuestions::Limit limit) {
+  switch (limit) {
+    case PendingQuestions::Limit::kClient:
+      return LimitReason::kWaitingOfClient;
+    case PendingQuestions::Limit::kSuffix:
+      return LimitReason::kWaitingOfDomain;
+    case PendingQuestions::Limit::kProcess:
+      break;
+  }
+  return LimitReason::kWaitingOfAll;
+}
+
 }  // namespace
 
 QueryCoalescer::QueryCoalescer(asio::io_context& loop, Upstream& upstream, ResponseCache& cache, const Clock& clock,
@@ -80,13 +93,15 @@ void QueryCoalescer::Admit(ResolutionWaiter& waiter, SteadyTime now) {
     pending_.Start(*exchange);
   }
   pending_.Wait(waiter, *exchange);
-  while (const auto surplus = pending_.FindSurplus(waiter)) GiveUp(*surplus);
+  while (const auto surplus = pending_.FindSurplus(waiter)) GiveUp(*surplus, now);
   // Last: it may run to its end inside this call.
   if (started != nullptr) exchanges_running_.Spawn(Run(std::move(started)));
 }
 
-void QueryCoalescer::GiveUp(const PendingQuestions::Surplus& surplus) {
+void QueryCoalescer::GiveUp(const PendingQuestions::Surplus& surplus, SteadyTime now) {
   statistics_.over_limit.Add();
+  LogLimited(ReasonOf(surplus.limit),
+             ClientPrefix(surplus.waiter->client, options_.pending.ipv4_prefix, options_.pending.ipv6_prefix), now);
   PendingExchange& exchange = *surplus.waiter->exchange;
   switch (surplus.limit) {
     case PendingQuestions::Limit::kClient:

@@ -55,7 +55,7 @@ class QueryCoalescer {
 
  private:
   void Admit(ResolutionWaiter& waiter, SteadyTime now);
-  void GiveUp(const PendingQuestions::Surplus& surplus);
+  void GiveUp(const PendingQuestions::Surplus& surplus, SteadyTime now);
   Task<> Run(std::unique_ptr<PendingExchange> exchange);
   // Whether the exchange is over; if not, those are left who have time for another round.
   bool CompleteWaiting(PendingExchange& exchange, const ResolutionPtr& resolution, bool out_of_time, SteadyTime now);

@@ -3,7 +3,7 @@
 namespace dotward {
 
 ConnectionLimiter::Verdict ConnectionLimiter::Admit(const IpAddress& client) {
-  const IpAddress prefix = PrefixOf(client);
+  const IpAddress prefix = PrefixOf(client).address;
   const std::lock_guard lock(mutex_);
   if (open_ >= options_.total_max) return Verdict::kTotalReached;
   const auto [entry, added] = by_client_.try_emplace(prefix, 0);
@@ -17,7 +17,7 @@ ConnectionLimiter::Verdict ConnectionLimiter::Admit(const IpAddress& client) {
 }
 
 void ConnectionLimiter::Release(const IpAddress& client) {
-  const IpAddress prefix = PrefixOf(client);
+  const IpAddress prefix = PrefixOf(client).address;
   const std::lock_guard lock(mutex_);
   const auto entry = by_client_.find(prefix);
   if (entry == by_client_.end()) return;
@@ -35,8 +35,8 @@ size_t ConnectionLimiter::clients() const {
   return by_client_.size();
 }
 
-IpAddress ConnectionLimiter::PrefixOf(const IpAddress& client) const {
-  return client.Masked(client.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix);
+IpPrefix ConnectionLimiter::PrefixOf(const IpAddress& client) const {
+  return ClientPrefix(client, options_.ipv4_prefix, options_.ipv6_prefix);
 }
 
 }  // namespace dotward

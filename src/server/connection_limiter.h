@@ -31,12 +31,13 @@ class ConnectionLimiter {
   Verdict Admit(const IpAddress& client);
   void Release(const IpAddress& client);
 
+  // What counts as one client.
+  IpPrefix PrefixOf(const IpAddress& client) const;
+
   size_t open() const;
   size_t clients() const;  // with at least one connection
 
  private:
-  IpAddress PrefixOf(const IpAddress& client) const;
-
   const Options options_;
   mutable std::mutex mutex_;
   size_t open_ = 0;                        // guarded by mutex_

@@ -110,10 +110,10 @@ void StreamListener::Admit(Descriptor connected, const Endpoint& peer) {
       break;
     case ConnectionLimiter::Verdict::kTotalReached:
       statistics_.refused_total.Add();
-      return;
+      return Refused(LimitReason::kConnectionsAll, peer.address);
     case ConnectionLimiter::Verdict::kClientReached:
       statistics_.refused_per_client.Add();
-      return;
+      return Refused(LimitReason::kConnectionsClient, peer.address);
   }
   statistics_.accepted.Add();
   statistics_.open.Add();
@@ -123,6 +123,10 @@ void StreamListener::Admit(Descriptor connected, const Endpoint& peer) {
   StreamConnection* const connection = owner.get();
   connections_.emplace(connection, std::move(owner));
   tasks_.Spawn(Serve(connection, peer.address));
+}
+
+void StreamListener::Refused(LimitReason reason, const IpAddress& client) const {
+  LogLimited(reason, limiter_.PrefixOf(client), context_.clock.Now());
 }
 
 Task<> StreamListener::Serve(StreamConnection* connection, IpAddress client) {

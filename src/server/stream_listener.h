@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/await.h"
+#include "base/limit_log.h"
 #include "dotward/task.h"
 #include "net/descriptor.h"
 #include "server/connection_limiter.h"
@@ -40,6 +41,7 @@ class StreamListener {
   Task<> AcceptConnections();
   AcceptOutcome AcceptBatch();
   void Admit(Descriptor connected, const Endpoint& peer);
+  void Refused(LimitReason reason, const IpAddress& client) const;
   Task<> Serve(StreamConnection* connection, IpAddress client);
 
   ListenerContext& context_;

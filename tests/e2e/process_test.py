@@ -174,10 +174,7 @@ class SignalsTest(unittest.TestCase):
         if os.geteuid() != 0:
             self.skipTest("only root can become another user")
         folder = pathlib.Path(self.lab.path("logs"))
-        folder.mkdir(exist_ok=True)
-        os.chmod(folder, 0o755)
-        for parent in list(folder.parents)[:-2]:
-            os.chmod(parent, os.stat(parent).st_mode | 0o011)
+        folder.mkdir(mode=0o755)
         log = folder / "dotward.log"
         server = self.lab.serve(self.lab.config(f"user: nobody\nlog:\n  file: {log}\n"))
         self.assertEqual(log.stat().st_uid, pwd.getpwnam("nobody").pw_uid)
