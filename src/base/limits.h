@@ -126,6 +126,9 @@ struct Limits {
   // While nobody serves, the servers that failed are tried all together: a query joins the queue of one after another,
   // so soon that it costs no time.
   static constexpr std::chrono::milliseconds kFailingPatience{10};
+  // A server that closes connections in the middle, after so many answers at the most, takes no more queries on each.
+  static constexpr size_t kFewAnswers = 4;
+  static constexpr std::chrono::seconds kPipelineLimitMemory{60};
   static constexpr size_t kConnectionsPerServerMax = 4;  // one that is in use; others end or wait for last answers
   // How long one server is waited for before the next is asked as well: a fair share of the deadline within these.
   static constexpr std::chrono::milliseconds kAttemptPatienceMin{200};

@@ -10,6 +10,7 @@
 #include "dotward/clock.h"
 #include "upstream/idle_limit.h"
 #include "upstream/latency_estimator.h"
+#include "upstream/pipeline_limit.h"
 #include "upstream/upstream_counters.h"
 
 namespace dotward {
@@ -27,6 +28,7 @@ struct ServerRecord {
   LatencyEstimator latency;
   Duration connect_time{0};  // from the first octet to a usable connection, of the last one; zero before it
   IdleLimit idle_limit;
+  PipelineLimit pipeline_limit;
 
   // Connections that failed or were lost: a count that halves every Limits::kTroubleHalfLife.
   void AddTrouble(SteadyTime now);

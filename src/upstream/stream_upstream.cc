@@ -43,12 +43,11 @@ void StreamUpstream::Place(Attempt& attempt, SteadyTime now) {
       }
       return current_->Send(attempt, now);
     }
-    if (!others_.empty()) {
+    if (!current_->HasHadEnough() && !others_.empty()) {
       return Fail(attempt, Error("too many queries wait for its answers"));
     }
-    UpstreamConnection* const full = std::exchange(current_, nullptr);
-    others_.push_back(full);
-    full->Retire();
+    // Where each takes few, they stand beside each other, and those that are too many wait their turn.
+    if (HasRoomForConnection()) Replace(std::exchange(current_, nullptr));
   }
   if (waiting_.size() >= Limits::kWaitingForConnectionMax) {
     return Fail(attempt, Error("too many queries wait for a connection"));
@@ -181,10 +180,7 @@ Task<> StreamUpstream::RunConnection() {
 
 void StreamUpstream::Connected(UpstreamConnection& connection, SteadyTime now) {
   UpstreamConnection* const replaced = std::exchange(current_, &connection);
-  if (replaced != nullptr) {
-    others_.push_back(replaced);
-    replaced->Retire();
-  }
+  if (replaced != nullptr) Replace(replaced);
   if (closed_) connection.Close(ConnectionEnd::kClosedHere, "it is being closed");
   bool doubtful = back_off_.failures() != 0;
   for (UpstreamConnection* other : others_) {
@@ -197,6 +193,11 @@ void StreamUpstream::Connected(UpstreamConnection& connection, SteadyTime now) {
   // silent connection is given up.
   if (doubtful) connection.Probe(now);
   UpdateState(now);
+}
+
+void StreamUpstream::Replace(UpstreamConnection* connection) {
+  others_.push_back(connection);
+  connection->Retire();
 }
 
 void StreamUpstream::ConnectFailed(const absl::Status& status, SteadyTime started, SteadyTime now) {
@@ -271,16 +272,22 @@ void StreamUpstream::ConnectionEnded(UpstreamConnection& connection, SteadyTime 
     Fail(attempt, reason);
   }
   PlaceAll(std::move(again), now);
-  // What came while it was ending has waited for this moment.
-  if (current_ == nullptr && !connecting_since_) PlaceAll(std::exchange(waiting_, {}), now);
+  // What came while it was ending, or while there were too many, has waited for this moment.
+  const bool full = current_ != nullptr && current_->HasHadEnough();
+  if ((current_ == nullptr || full) && !connecting_since_) PlaceAll(std::exchange(waiting_, {}), now);
 }
 
 void StreamUpstream::JudgeEnd(const UpstreamConnection& connection, Waiting waiting, const absl::Status& reason,
                               SteadyTime connected_at, SteadyTime now) {
   const ConnectionEnd end = connection.end();
+  const bool by_server = end == ConnectionEnd::kPeerClosed || end == ConnectionEnd::kBroken;
+  if (by_server && waiting == Waiting::kQueries) {
+    record_.pipeline_limit.Cut(connection.responses(), now);
+  } else {
+    record_.pipeline_limit.Served(connection.responses());
+  }
   if (end == ConnectionEnd::kOpen || end == ConnectionEnd::kClosedHere) return;
   if (waiting == Waiting::kQueries) record_.counters.connections_lost.Add();
-  const bool by_server = end == ConnectionEnd::kPeerClosed || end == ConnectionEnd::kBroken;
   const bool served = connection.responses() != 0;
   const bool stable = now - connected_at >= Limits::kStableConnection && back_off_.failures() == 0;
   // A server may close when it likes; only one that does so before it was of any use has failed.

@@ -81,6 +81,8 @@ class StreamUpstream final : public UpstreamServer, private AttemptHolder, priva
   // How long the server may take to give a first sign.
   Duration ConnectPatience() const;
   void Connected(UpstreamConnection& connection, SteadyTime now);
+  // No new query for it: it ends when it has answered those it has.
+  void Replace(UpstreamConnection* connection);
   void ConnectFailed(const absl::Status& status, SteadyTime started, SteadyTime now);
   void ConnectionEnded(UpstreamConnection& connection, SteadyTime connected_at);
   enum class Waiting : uint8_t { kNothing, kQueries };

@@ -38,6 +38,7 @@ UpstreamConnection::UpstreamConnection(asio::io_context& loop, Timeouts& timeout
       ids_(ids),
       owner_(owner),
       authenticated_(transport == QueryTransport::kTls),
+      queries_max_(server.pipeline_limit.QueriesPerConnection(Now())),
       last_activity_(Now()),
       watch_(loop.get_executor()),
       watch_timeout_(timeouts, watch_),
@@ -63,12 +64,13 @@ Task<> UpstreamConnection::Run() {
 }
 
 bool UpstreamConnection::HasRoom() const {
-  return open() && taken_.size() < Limits::kInFlightPerConnectionMax &&
+  return open() && !HasHadEnough() && taken_.size() < Limits::kInFlightPerConnectionMax &&
          output_.size() < Limits::kConnectionOutputOctetsMax;
 }
 
 void UpstreamConnection::Send(Attempt& attempt, SteadyTime now) {
   ++in_flight_;
+  ++sent_;
   warm_questions_ = 0;
   server_.idle_limit.QuerySent(now);
   Put(attempt, now);

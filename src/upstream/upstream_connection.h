@@ -69,6 +69,8 @@ class UpstreamConnection final : private AttemptHolder {
   bool retired() const { return retired_; }
   // Whether one more query may be sent: it is open, an ID can be had, and the server takes what it is sent.
   bool HasRoom() const;
+  // It has been sent all that this server takes on one connection; see PipelineLimit.
+  bool HasHadEnough() const { return sent_ >= queries_max_; }
   // Puts the query behind those that wait to be written; all that are there on the loop's next turn leave together.
   // HasRoom() must hold.
   void Send(Attempt& attempt, SteadyTime now);
@@ -142,6 +144,8 @@ class UpstreamConnection final : private AttemptHolder {
   std::bitset<65'536> ever_used_;               // a response to an ID that was used before may be a duplicate
   size_t duplicates_ = 0;
   uint64_t responses_ = 0;
+  const size_t queries_max_;
+  size_t sent_ = 0;  // queries, without our own
 
   // The watch. Queries have been waiting, and nothing has been read, since waiting_since_.
   std::optional<SteadyTime> waiting_since_;

@@ -58,20 +58,23 @@ TEST_F(CutConnectionsTest, U4_AnUpstreamThatClosesAfterEachQueryAnswersThemAll) 
   EXPECT_GE(server->counters().resumed_handshakes, 290U);
 }
 
-// Each connection brings one query further, but for those whose one answer is overtaken by the reset that follows a
-// close with queries unread: some that meet this twice fail, and say so.
-TEST_F(CutConnectionsTest, U4_AnUpstreamThatClosesAfterEachQueryAnswersMostOfManyClients) {
+// A close with queries unread is a reset, which may overtake the one answer: who meets that twice fails. So a server
+// that closes in the middle is soon given no more than it takes.
+TEST_F(CutConnectionsTest, U4_AnUpstreamThatClosesAfterEachQueryAnswersManyClients) {
   const auto server = MakeServer([](const LoopbackQuery& query) {
     return Actions{Action::Reply(PositiveAnswerTo(query.message)), Action::Close()};
   });
   Start({server->endpoint()});
-  ClientLoad load(resolver(), {.count = 300, .in_flight_max = 10});
+  constexpr size_t kTogether = 10;
+  ClientLoad load(resolver(), {.count = 300, .in_flight_max = kTogether});
   const ClientReport report = Summarize(load.Finish());
   PrintFigure("clients", report.ToString());
   PrintServer("upstream", *server);
   EXPECT_EQ(report.lost, 0U);
   EXPECT_EQ(report.failed_unexplained, 0U);
-  EXPECT_GE(report.good, report.sent * 3 / 4);
+  // Two connections show what it does, with all that wait on each.
+  EXPECT_GE(report.good, report.sent - kTogether);
+  EXPECT_LE(server->counters().queries, report.sent + 5 * kTogether);
 }
 
 TEST_F(CutConnectionsTest, U4_AFinWithAHundredInFlightAsksEachOnceMore) {

@@ -11,6 +11,7 @@
 #include "testing/manual_clock.h"
 #include "upstream/idle_limit.h"
 #include "upstream/latency_estimator.h"
+#include "upstream/pipeline_limit.h"
 #include "upstream/server_record.h"
 
 namespace dotward {
@@ -195,6 +196,57 @@ TEST(ServerRecordTest, TroubleHalvesInItsTime) {
   EXPECT_DOUBLE_EQ(record.TroubleAt(clock.Now()), 1);
   record.AddTrouble(clock.Now());
   EXPECT_DOUBLE_EQ(record.TroubleAt(clock.Now()), 2);
+}
+
+// --- queries on one connection ---
+
+TEST(PipelineLimitTest, OneConnectionThatWasCutSaysNothing) {
+  ManualClock clock;
+  PipelineLimit limit;
+  limit.Cut(1, clock.Now());
+  EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), PipelineLimit::kAny) << "the server may have been restarted";
+}
+
+TEST(PipelineLimitTest, TwoInARowAreBelievedAndTheFewestAnswersCount) {
+  ManualClock clock;
+  PipelineLimit limit;
+  limit.Cut(3, clock.Now());
+  limit.Cut(2, clock.Now());
+  EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), 2U);
+}
+
+TEST(PipelineLimitTest, AnAnswerThatAResetOvertookIsNotTakenForNone) {
+  ManualClock clock;
+  PipelineLimit limit;
+  limit.Cut(0, clock.Now());
+  limit.Cut(0, clock.Now());
+  EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), PipelineLimit::kAny) << "nothing was answered at all";
+  limit.Cut(1, clock.Now());
+  EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), 1U);
+}
+
+TEST(PipelineLimitTest, ManyAnswersOnOneConnectionClearTheServer) {
+  ManualClock clock;
+  PipelineLimit limit;
+  limit.Cut(1, clock.Now());
+  limit.Served(Limits::kFewAnswers + 1);
+  limit.Cut(1, clock.Now());
+  limit.Cut(Limits::kFewAnswers + 1, clock.Now());
+  limit.Cut(1, clock.Now());
+  EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), PipelineLimit::kAny);
+}
+
+TEST(PipelineLimitTest, ItIsTriedAnewAfterAWhileAndOneCutIsEnoughThen) {
+  ManualClock clock;
+  PipelineLimit limit;
+  limit.Cut(1, clock.Now());
+  limit.Cut(1, clock.Now());
+  clock.Advance(Limits::kPipelineLimitMemory - milliseconds(1));
+  EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), 1U);
+  clock.Advance(milliseconds(1));
+  EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), PipelineLimit::kAny);
+  limit.Cut(1, clock.Now());
+  EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), 1U);
 }
 
 }  // namespace
