@@ -1,37 +1,16 @@
 #include "admin/statistics.h"
 
-namespace dotward {
-namespace {
+#include <numeric>
 
-// Sums one counter over all workers.
-template <typename Statistics>
-uint64_t Sum(const std::vector<const Statistics*>& workers, Counter Statistics::*counter) {
+namespace dotward {
+
+uint64_t QueriesReceived(const QueryTotals& queries) {
   uint64_t sum = 0;
-  for (const Statistics* worker : workers) sum += (worker->*counter).value();
+  for (const auto& of_transport : queries.queries) sum = std::reduce(of_transport.begin(), of_transport.end(), sum);
   return sum;
 }
 
-}  // namespace
-
-void AddResolvers(const std::vector<const Resolver::Statistics*>& workers, StatisticsSnapshot& snapshot) {
-  using S = Resolver::Statistics;
-  snapshot.hits = Sum(workers, &S::hits);
-  snapshot.misses = Sum(workers, &S::forwarded);
-  snapshot.queries = {{"udp", Sum(workers, &S::queries_udp)},
-                      {"tcp", Sum(workers, &S::queries_tcp)},
-                      {"tls", Sum(workers, &S::queries_tls)},
-                      {"hits", snapshot.hits},
-                      {"forwarded", snapshot.misses},
-                      {"local", Sum(workers, &S::local)},
-                      {"refused", Sum(workers, &S::refused)},
-                      {"dropped", Sum(workers, &S::dropped)},
-                      {"malformed", Sum(workers, &S::malformed)}};
-  snapshot.replies = {{"noerror", Sum(workers, &S::replies_noerror)},
-                      {"nxdomain", Sum(workers, &S::replies_nxdomain)},
-                      {"servfail", Sum(workers, &S::replies_servfail)},
-                      {"other", Sum(workers, &S::replies_other)},
-                      {"truncated", Sum(workers, &S::replies_truncated)}};
-}
+uint64_t QueriesEnded(const QueryTotals& queries) { return std::reduce(queries.ends.begin(), queries.ends.end()); }
 
 void AddExchanges(const QueryCoalescer::Statistics& statistics, StatisticsSnapshot& snapshot) {
   snapshot.exchanges = {{"started", statistics.exchanges.value()},
@@ -44,6 +23,24 @@ void AddExchanges(const QueryCoalescer::Statistics& statistics, StatisticsSnapsh
                         {"given_up_client", statistics.given_up_client.value()},
                         {"given_up_suffix", statistics.given_up_suffix.value()},
                         {"taken_back", statistics.taken_back.value()}};
+}
+
+uint64_t CountOf(const NamedCounts& group, std::string_view name) {
+  for (const NamedCount& count : group) {
+    if (name == count.name) return count.value;
+  }
+  return 0;
+}
+
+NamedCounts Limited(const StatisticsSnapshot& snapshot) {
+  const uint64_t client = CountOf(snapshot.exchanges, "given_up_client");
+  const uint64_t suffix = CountOf(snapshot.exchanges, "given_up_suffix");
+  return {{"give_up_client", client},
+          {"give_up_domain", suffix},
+          {"give_up_process", CountOf(snapshot.exchanges, "over_limit") - client - suffix},
+          {"refuse_connection", snapshot.streams.refused_total},
+          {"refuse_connection_client", snapshot.streams.refused_per_client},
+          {"drop_pending", snapshot.udp.dropped_pending + snapshot.streams.dropped_pending}};
 }
 
 }  // namespace dotward

@@ -2,12 +2,13 @@
 #define DOTWARD_ADMIN_STATISTICS_H_
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "dotward/clock.h"
 #include "dotward/response_cache.h"
 #include "resolver/query_coalescer.h"
-#include "resolver/resolver.h"
+#include "resolver/query_statistics.h"
 #include "server/statistics.h"
 #include "upstream/upstream_server.h"
 
@@ -20,28 +21,33 @@ struct NamedCount {
 };
 using NamedCounts = std::vector<NamedCount>;
 
-// Everything that the program counts, at one moment. Plain values: gathering reads counters that others go on writing,
-// and changes none.
+// Everything that the program counts, at one moment: the one thing that the dump, the JSON and the metrics show. Plain
+// values: gathering reads counters that others go on writing, and changes none, so sums may be off by what happened
+// meanwhile.
 struct StatisticsSnapshot {
   WallTime at;
+  WallTime started_at;
   Duration uptime{0};
   uint64_t cache_octets_max = 0;
   ResponseCache::Statistics cache;
   std::vector<ResponseCache::Statistics> shards;
-  NamedCounts queries;    // how each ended; sums over the workers
-  NamedCounts replies;    // by RCODE
+  QueryTotals queries;    // sums over the workers
   NamedCounts exchanges;  // the forwarding loop's
   UdpTotals udp;
   StreamTotals streams;
   std::vector<UpstreamSnapshot> upstreams;
-
-  uint64_t hits = 0;    // of queries, as the resolver counts them
-  uint64_t misses = 0;  // of queries: sent to the forwarding loop
 };
 
-// The sums over all workers.
-void AddResolvers(const std::vector<const Resolver::Statistics*>& workers, StatisticsSnapshot& snapshot);
+// The queries of all transports and types, which is the sum of how they ended.
+uint64_t QueriesReceived(const QueryTotals& queries);
+uint64_t QueriesEnded(const QueryTotals& queries);
+
 void AddExchanges(const QueryCoalescer::Statistics& statistics, StatisticsSnapshot& snapshot);
+
+// What was done to those who wanted more than their share, by what was done to them.
+NamedCounts Limited(const StatisticsSnapshot& snapshot);
+// Of a group; 0 where it has no such name.
+uint64_t CountOf(const NamedCounts& group, std::string_view name);
 
 }  // namespace dotward
 

@@ -45,9 +45,17 @@ std::string RenderDump(const StatisticsSnapshot& snapshot, DumpDetail detail) {
   std::string dump = StrCat("time ", UnixSeconds(snapshot.at), "\n");
   StrAppend(&dump, "cache size ", snapshot.cache_octets_max, ", ", cache.evictions, "/", cache.insertions,
             " cache insertions re-used unexpired cache entries.\n");
-  StrAppend(&dump, "cache entries ", cache.entries, ", bytes ", cache.octets, ", hits ", snapshot.hits, ", misses ",
-            snapshot.misses, ", stale 0, prefetched 0, evictions ", cache.evictions, ", expired ", cache.expired, "\n");
-  StrAppend(&dump, "queries forwarded ", snapshot.misses, ", queries answered locally ", snapshot.hits, "\n");
+  const QueryTotals& queries = snapshot.queries;
+  StrAppend(&dump, "cache entries ", cache.entries, ", bytes ", cache.octets, ", hits ", cache.hits, ", misses ",
+            cache.misses, ", stale ", queries.of(QueryEnd::kStale), ", prefetched 0, evictions ", cache.evictions,
+            ", expired ", cache.expired, "\n");
+  StrAppend(&dump, "queries forwarded ", queries.of(QueryEnd::kForwarded), ", queries answered locally ",
+            queries.of(QueryEnd::kHits) + queries.of(QueryEnd::kStale) + queries.of(QueryEnd::kLocal), "\n");
+  StrAppend(&dump, "queries received ", QueriesReceived(queries));
+  for (size_t i = 0; i < kQueryEnds.size(); ++i) {
+    StrAppend(&dump, i == 0 ? " = " : " + ", kQueryEnds[i], " ", queries.ends[i]);
+  }
+  dump += "\n";
   if (detail == DumpDetail::kWithShards) {
     for (size_t i = 0; i < snapshot.shards.size(); ++i) {
       const ResponseCache::Statistics& shard = snapshot.shards[i];

@@ -1,6 +1,9 @@
 #include "admin/statistics_json.h"
 
+#include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 namespace dotward {
 namespace {
@@ -13,6 +16,11 @@ uint64_t Seconds(Duration duration) {
 
 uint64_t UnixSeconds(WallTime time) {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
+}
+
+// "0.0025"
+std::string SecondsText(Duration duration) {
+  return nlohmann::json(std::chrono::duration<double>(duration).count()).dump();
 }
 
 uint64_t Microseconds(Duration duration) {
@@ -29,6 +37,55 @@ template <template <typename> typename Counts>
 nlohmann::ordered_json ToJson(const Counts<uint64_t>& totals) {
   auto json = nlohmann::ordered_json::object();
   for (const auto& [name, field] : Counts<uint64_t>::Fields()) json[std::string(name)] = totals.*field;
+  return json;
+}
+
+nlohmann::ordered_json ToJson(const DurationTotals& durations) {
+  nlohmann::ordered_json json = {{"count", durations.count()},
+                                 {"sum_seconds", static_cast<double>(durations.sum_nanoseconds) / 1e9}};
+  json["up_to_seconds"] = nlohmann::ordered_json::object();
+  for (size_t i = 0; i < DurationTotals::kBounds.size(); ++i) {
+    json["up_to_seconds"][SecondsText(DurationTotals::kBounds[i])] = durations.count_up_to(i);
+  }
+  return json;
+}
+
+std::string LowerCase(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+nlohmann::ordered_json QueriesToJson(const QueryTotals& queries) {
+  auto json = nlohmann::ordered_json::object();
+  for (size_t i = 0; i < kTransports.size(); ++i) {
+    json[std::string(kTransports[i])] = std::reduce(queries.queries[i].begin(), queries.queries[i].end());
+  }
+  for (size_t i = 0; i < kQueryEnds.size(); ++i) json[std::string(kQueryEnds[i])] = queries.ends[i];
+  return json;
+}
+
+nlohmann::ordered_json TypesToJson(const QueryTotals& queries) {
+  auto json = nlohmann::ordered_json::object();
+  for (size_t i = 0; i < kTransports.size(); ++i) {
+    for (size_t type = 0; type < kTypePlaces; ++type) {
+      json[std::string(kTransports[i])][NameOfTypePlace(type)] = queries.queries[i][type];
+    }
+  }
+  return json;
+}
+
+nlohmann::ordered_json RepliesToJson(const QueryTotals& queries) {
+  auto json = nlohmann::ordered_json::object();
+  for (size_t i = 0; i < kRcodePlaces; ++i) json[LowerCase(NameOfRcodePlace(i))] = queries.replies[i];
+  json["truncated"] = queries.replies_truncated;
+  return json;
+}
+
+nlohmann::ordered_json DurationsToJson(const QueryTotals& queries) {
+  auto json = nlohmann::ordered_json::object();
+  for (size_t i = 0; i < kAnswerSources.size(); ++i) {
+    json[std::string(kAnswerSources[i])] = ToJson(queries.durations[i]);
+  }
   return json;
 }
 
@@ -50,6 +107,9 @@ nlohmann::ordered_json ToJson(const UpstreamSnapshot& upstream) {
                                  {"state", std::string(UpstreamStateToString(upstream.state))},
                                  {"state_seconds", Seconds(upstream.in_state_for)},
                                  {"connections", upstream.connections_open},
+                                 {"connections_connecting", upstream.connections_connecting},
+                                 {"connections_busy", upstream.connections_busy},
+                                 {"connections_idle", upstream.connections_idle},
                                  {"in_flight", upstream.in_flight},
                                  {"tls_version", upstream.tls_version},
                                  {"queries", upstream.queries},
@@ -77,6 +137,7 @@ nlohmann::ordered_json ToJson(const UpstreamSnapshot& upstream) {
                                  {"idle_limit_seconds", nullptr},
                                  {"last_error", upstream.last_error}};
   if (upstream.idle_limit) json["idle_limit_seconds"] = std::chrono::duration<double>(*upstream.idle_limit).count();
+  json["durations"] = ToJson(upstream.durations);
   return json;
 }
 
@@ -86,11 +147,17 @@ std::string RenderJson(const StatisticsSnapshot& snapshot) {
   nlohmann::ordered_json json = {{"schema", kJsonSchema},
                                  {"version", DOTWARD_VERSION},
                                  {"time", UnixSeconds(snapshot.at)},
+                                 {"started", UnixSeconds(snapshot.started_at)},
                                  {"uptime_seconds", Seconds(snapshot.uptime)}};
   json["cache"] = ToJson(snapshot.cache);
   json["cache"]["size"] = snapshot.cache_octets_max;
-  json["queries"] = ToJson(snapshot.queries);
-  json["replies"] = ToJson(snapshot.replies);
+  json["cache"]["stale"] = snapshot.queries.of(QueryEnd::kStale);
+  json["cache"]["prefetches"] = 0;
+  json["queries"] = QueriesToJson(snapshot.queries);
+  json["types"] = TypesToJson(snapshot.queries);
+  json["replies"] = RepliesToJson(snapshot.queries);
+  json["durations"] = DurationsToJson(snapshot.queries);
+  json["limited"] = ToJson(Limited(snapshot));
   json["exchanges"] = ToJson(snapshot.exchanges);
   json["udp"] = ToJson(snapshot.udp);
   json["streams"] = ToJson(snapshot.streams);

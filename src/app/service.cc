@@ -241,7 +241,7 @@ class Service::Worker {
     if (thread_.joinable()) thread_.join();
   }
 
-  const Resolver::Statistics& statistics() const { return resolver_.statistics(); }
+  const QueryStatistics& statistics() const { return resolver_.statistics(); }
   asio::io_context& loop() { return loop_; }
 
  private:
@@ -273,6 +273,7 @@ Service::Service(std::shared_ptr<const Config> config, const Clock& clock, std::
     : config_(std::move(config)),
       clock_(clock),
       started_at_(clock.Now()),
+      started_wall_(clock.WallNow()),
       cache_({.octets_max = config_->cache.size_octets, .hash_seed = RandomSeed()}),
       policy_(*config_, Identity(cache_, clock_)),
       server_(std::move(server)) {}
@@ -302,14 +303,12 @@ StatisticsSnapshot Service::Statistics() {
   const SteadyTime now = clock_.Now();
   StatisticsSnapshot snapshot;
   snapshot.at = clock_.WallNow();
+  snapshot.started_at = started_wall_;
   snapshot.uptime = now - started_at_;
   snapshot.cache_octets_max = cache_.octets_max();
   snapshot.cache = cache_.Total(now);
   snapshot.shards = cache_.PerShard(now);
-  std::vector<const Resolver::Statistics*> resolvers;
-  resolvers.reserve(workers_.size());
-  for (const auto& worker : workers_) resolvers.push_back(&worker->statistics());
-  AddResolvers(resolvers, snapshot);
+  for (const auto& worker : workers_) AddTo(snapshot.queries, worker->statistics());
   AddExchanges(forwarding_->coalescer().statistics(), snapshot);
   snapshot.udp = server_->udp_totals();
   snapshot.streams = server_->stream_totals();

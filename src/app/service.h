@@ -64,6 +64,7 @@ class Service {
   const std::shared_ptr<const Config> config_;
   const Clock& clock_;
   const SteadyTime started_at_;
+  const WallTime started_wall_;
   ResponseCache cache_;
   Policy policy_;  // shows the cache's figures to those who ask for cachesize.bind and its neighbours
   std::unique_ptr<Server> server_;

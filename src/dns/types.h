@@ -16,9 +16,10 @@ using Octets = std::vector<uint8_t>;
 // because the program treats them in a way of their own.
 namespace rr_type {
 inline constexpr uint16_t kA = 1, kNs = 2, kCname = 5, kSoa = 6, kPtr = 12, kHinfo = 13, kMx = 15, kTxt = 16, kSig = 24,
-                          kKey = 25, kAaaa = 28, kNxt = 30, kSrv = 33, kDname = 39, kOpt = 41, kDs = 43, kRrsig = 46,
-                          kNsec = 47, kDnskey = 48, kNsec3 = 50, kNsec3Param = 51, kSvcb = 64, kHttps = 65, kTkey = 249,
-                          kTsig = 250, kIxfr = 251, kAxfr = 252, kMailb = 253, kMaila = 254, kAny = 255;
+                          kKey = 25, kAaaa = 28, kNxt = 30, kSrv = 33, kNaptr = 35, kDname = 39, kOpt = 41, kDs = 43,
+                          kSshfp = 44, kRrsig = 46, kNsec = 47, kDnskey = 48, kNsec3 = 50, kNsec3Param = 51, kTlsa = 52,
+                          kSvcb = 64, kHttps = 65, kTkey = 249, kTsig = 250, kIxfr = 251, kAxfr = 252, kMailb = 253,
+                          kMaila = 254, kAny = 255, kCaa = 257;
 }  // namespace rr_type
 
 namespace rr_class {

@@ -63,6 +63,7 @@ Resolver::Resolver(asio::io_context& loop, std::shared_ptr<const Config> config,
       cache_(cache),
       coalescer_(coalescer),
       clock_(clock),
+      batch_clock_(clock),
       observer_(observer),
       later_reply_(kMessageOctetsMax),
       completions_(loop, [this](std::vector<CompletedWait>& batch) { Finish(batch); }) {}
@@ -78,9 +79,9 @@ Resolver::~Resolver() {
 // his query was well-formed. What is answered here comes before the cache, which can then hold nothing that shadows it.
 // The cache comes before RD, since a cached answer needs no recursion.
 ImmediateReply Resolver::AnswerNow(OctetView octets, const Client& client, SteadyTime now, std::span<uint8_t> buffer) {
-  CountQuery(client.transport);
   const ParsedQuery parsed = ParseQuery(octets);
   const ScannedMessage& query = parsed.message.scan();
+  CountQuery(statistics_, client.transport, query.qtype);
   if (parsed.outcome == QueryOutcome::kDrop) return Dropped();
 
   const ReplyContext context = ContextOf(query, client.transport);
@@ -88,22 +89,22 @@ ImmediateReply Resolver::AnswerNow(OctetView octets, const Client& client, Stead
   if (parsed.outcome != QueryOutcome::kAccepted) {
     const PolicyDecision admission = policy_.EvaluateClient(client.endpoint);
     if (admission.verdict != PolicyVerdict::kProceed) return Decided(admission, arrival, buffer);
-    statistics_.malformed.Add();
+    statistics_.of(QueryEnd::kMalformed).Add();
     return SendError(RcodeFor(parsed.outcome), {}, AnswerSource::kMalformed, arrival, buffer);
   }
   const PolicyDecision decision = policy_.Evaluate(query, client.endpoint, now);
   if (decision.verdict != PolicyVerdict::kProceed) return Decided(decision, arrival, buffer);
 
   if (const auto cached = cache_.Lookup(KeyOf(query), now)) {
-    statistics_.hits.Add();
+    statistics_.of(QueryEnd::kHits).Add();
     return SendImage(*cached->image, cached->age_seconds, AnswerSource::kCache, arrival, buffer);
   }
   if (!query.recursion_desired()) {
-    statistics_.refused.Add();
+    statistics_.of(QueryEnd::kRefused).Add();
     const ExtendedError not_recursive{EdeCode::kNotAuthoritative, "not in the cache, and recursion was not desired"};
     return SendError(Rcode::kRefused, {&not_recursive, 1}, AnswerSource::kRefused, arrival, buffer);
   }
-  statistics_.forwarded.Add();
+  statistics_.of(QueryEnd::kForwarded).Add();
   return {Disposition::kLater, 0};
 }
 
@@ -152,10 +153,10 @@ ImmediateReply Resolver::Decided(const PolicyDecision& decision, const Arrival& 
   }
   switch (decision.verdict) {
     case PolicyVerdict::kAnswer:
-      statistics_.local.Add();
+      statistics_.of(QueryEnd::kLocal).Add();
       return SendImage(*decision.image, 0, AnswerSource::kLocal, arrival, buffer);
     case PolicyVerdict::kRefuse:
-      statistics_.refused.Add();
+      statistics_.of(QueryEnd::kRefused).Add();
       return SendError(decision.rcode, decision.errors, AnswerSource::kRefused, arrival, buffer);
     default:
       return Dropped();
@@ -163,7 +164,7 @@ ImmediateReply Resolver::Decided(const PolicyDecision& decision, const Arrival& 
 }
 
 ImmediateReply Resolver::Dropped() {
-  statistics_.dropped.Add();
+  statistics_.of(QueryEnd::kDropped).Add();
   return {Disposition::kDropped, 0};
 }
 
@@ -183,36 +184,13 @@ ImmediateReply Resolver::SendError(Rcode rcode, std::span<const ExtendedError> e
 
 void Resolver::Observe(const Arrival& arrival, AnswerSource source, Rcode rcode, OctetView reply,
                        std::span<const ExtendedError> errors, const ResponseImage* image) {
-  CountReply(reply, rcode);
+  // Those that were forwarded come back one by one, whatever was read with them.
+  const SteadyTime now = source == AnswerSource::kUpstream ? clock_.Now() : batch_clock_.Now(arrival.at);
+  const Duration duration = now - arrival.at;
+  CountReply(statistics_, source, rcode, duration);
+  if ((ReadU16(&reply[header::kFlags]) & header::kTc) != 0) statistics_.replies_truncated.Add();
   if (observer_ == nullptr) return;
-  observer_->Answered(
-      {arrival.client, arrival.context, source, rcode, reply, errors, image, arrival.at, clock_.Now() - arrival.at});
-}
-
-void Resolver::CountQuery(Transport transport) {
-  switch (transport) {
-    case Transport::kUdp:
-      return statistics_.queries_udp.Add();
-    case Transport::kTcp:
-      return statistics_.queries_tcp.Add();
-    case Transport::kTls:
-      return statistics_.queries_tls.Add();
-  }
-}
-
-void Resolver::CountReply(OctetView reply, Rcode rcode) {
-  const uint16_t flags = ReadU16(&reply[header::kFlags]);
-  if ((flags & header::kTc) != 0) statistics_.replies_truncated.Add();
-  switch (rcode) {
-    case Rcode::kNoError:
-      return statistics_.replies_noerror.Add();
-    case Rcode::kNxDomain:
-      return statistics_.replies_nxdomain.Add();
-    case Rcode::kServFail:
-      return statistics_.replies_servfail.Add();
-    default:
-      return statistics_.replies_other.Add();
-  }
+  observer_->Answered({arrival.client, arrival.context, source, rcode, reply, errors, image, arrival.at, duration});
 }
 
 }  // namespace dotward

@@ -5,15 +5,16 @@
 #include <span>
 #include <vector>
 
-#include "base/counter.h"
 #include "base/intrusive_list.h"
 #include "dns/reply.h"
 #include "dotward/config.h"
 #include "dotward/query_handler.h"
 #include "dotward/response_cache.h"
 #include "policy/policy.h"
+#include "resolver/batch_clock.h"
 #include "resolver/query_coalescer.h"
 #include "resolver/query_observer.h"
+#include "resolver/query_statistics.h"
 
 namespace dotward {
 
@@ -21,25 +22,6 @@ namespace dotward {
 // One a worker, used on that worker's loop only; what it refers to is shared between the workers and outlives it.
 class Resolver final : public QueryHandler {
  public:
-  // One writing thread, any number of readers. Every query ends in exactly one of the lines from `dropped` to
-  // `forwarded`.
-  struct Statistics {
-    Counter queries_udp;
-    Counter queries_tcp;
-    Counter queries_tls;
-    Counter dropped;    // no reply is owed: a response, no header, a source that is no client
-    Counter malformed;  // FORMERR, NOTIMP, BADVERS
-    Counter refused;    // by policy, or RD=0 and not in the cache
-    Counter local;      // answered here, without cache and upstream
-    Counter hits;       // answered from the cache
-    Counter forwarded;  // sent to the forwarding loop
-    Counter replies_noerror;
-    Counter replies_nxdomain;
-    Counter replies_servfail;
-    Counter replies_other;
-    Counter replies_truncated;
-  };
-
   // `observer` may be null.
   Resolver(asio::io_context& loop, std::shared_ptr<const Config> config, const Policy& policy, ResponseCache& cache,
            QueryCoalescer& coalescer, const Clock& clock, QueryObserver* observer = nullptr);
@@ -48,7 +30,7 @@ class Resolver final : public QueryHandler {
   ImmediateReply AnswerNow(OctetView query, const Client& client, SteadyTime now, std::span<uint8_t> buffer) override;
   void AnswerLater(OctetView query, const Client& client, SteadyTime now, std::unique_ptr<ReplySink> sink) override;
 
-  const Statistics& statistics() const { return statistics_; }
+  const QueryStatistics& statistics() const { return statistics_; }
 
  private:
   // A query that waits for its resolution.
@@ -70,16 +52,15 @@ class Resolver final : public QueryHandler {
   void Finish(std::vector<CompletedWait>& batch);
   void Observe(const Arrival& arrival, AnswerSource source, Rcode rcode, OctetView reply,
                std::span<const ExtendedError> errors, const ResponseImage* image);
-  void CountQuery(Transport transport);
-  void CountReply(OctetView reply, Rcode rcode);
 
   const std::shared_ptr<const Config> config_;
   const Policy& policy_;
   ResponseCache& cache_;
   QueryCoalescer& coalescer_;
   const Clock& clock_;
+  BatchClock batch_clock_;
   QueryObserver* const observer_;
-  Statistics statistics_;
+  QueryStatistics statistics_;
   IntrusiveList<ResolutionWaiter, &ResolutionWaiter::in_worker> waiting_;  // owned; each a WaitingQuery
   std::vector<uint8_t> later_reply_;  // where a reply is rendered that is on its way to its sink
   CompletionInbox completions_;

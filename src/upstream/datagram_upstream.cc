@@ -359,6 +359,9 @@ void DatagramUpstream::AddToSnapshot(UpstreamSnapshot& snapshot) const {
   snapshot.in_flight = flights_.size() + waiting_.size() + tcp.in_flight;
   // What went over TCP is this server's work all the same; latencies are those of UDP alone.
   snapshot.connections_open = tcp.connections_open;
+  snapshot.connections_connecting = tcp.connections_connecting;
+  snapshot.connections_busy = tcp.connections_busy;
+  snapshot.connections_idle = tcp.connections_idle;
   snapshot.connections = tcp.connections;
   snapshot.connect_failures = tcp.connect_failures;
   snapshot.connections_lost = tcp.connections_lost;

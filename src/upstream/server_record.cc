@@ -36,6 +36,7 @@ void ServerRecord::Count(const ScannedMessage& response, Duration latency_of_it)
   counters.responses.Add();
   counters.latency_microseconds.Add(
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(latency_of_it).count()));
+  counters.durations.Add(latency_of_it);
   if (response.rcode() == Rcode::kNxDomain) counters.nxdomain.Add();
   if (response.rcode() == Rcode::kServFail) counters.servfail.Add();
 }

@@ -349,9 +349,11 @@ void StreamUpstream::Close() {
 
 void StreamUpstream::AddToSnapshot(UpstreamSnapshot& snapshot) const {
   snapshot.in_flight = waiting_.size();
+  snapshot.connections_connecting = connecting_since_ ? 1 : 0;
   ForEachConnection([&snapshot](const UpstreamConnection& connection) {
     if (!connection.open()) return;
     ++snapshot.connections_open;
+    ++(connection.in_flight() != 0 ? snapshot.connections_busy : snapshot.connections_idle);
     snapshot.in_flight += connection.in_flight();
     snapshot.tls_version = connection.stream().protocol_version();
   });

@@ -2,6 +2,7 @@
 #define DOTWARD_UPSTREAM_UPSTREAM_COUNTERS_H_
 
 #include "base/counter.h"
+#include "base/duration_histogram.h"
 
 namespace dotward {
 
@@ -22,6 +23,7 @@ struct UpstreamCounters {
   Counter late;                  // responses to queries that nobody waited for any more
   Counter latency_microseconds;  // summed over `responses`
   Counter probes;                // questions of our own, to see whether a connection or the server is alive
+  DurationHistogram durations;   // of `responses`, from when the query was put to the server
 
   Counter connections;  // opened
   Counter connect_failures;

@@ -162,6 +162,7 @@ UpstreamSnapshot UpstreamServer::Snapshot() const {
   if (snapshot.responses != 0) {
     snapshot.average_latency_microseconds = counters.latency_microseconds.value() / snapshot.responses;
   }
+  AddTo(snapshot.durations, counters.durations);
   snapshot.latency_median = record_.latency.Quantile(0.5);
   snapshot.latency_p95 = record_.latency.Quantile(0.95);
   snapshot.idle_limit = record_.idle_limit.learned(now);

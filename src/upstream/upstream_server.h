@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/duration_histogram.h"
 #include "base/ip_address.h"
 #include "dotward/task.h"
 #include "dotward/upstream.h"
@@ -31,6 +32,9 @@ struct UpstreamSnapshot {
   UpstreamState state = UpstreamState::kIdle;
   Duration in_state_for{0};
   uint64_t connections_open = 0;
+  uint64_t connections_connecting = 0;  // being made
+  uint64_t connections_busy = 0;        // of those that are open: with queries under way
+  uint64_t connections_idle = 0;        // of these: without
   uint64_t in_flight = 0;   // queries that wait for this server, those that wait for its connection included
   std::string tls_version;  // of the connection; empty where there is none
   std::string last_error;   // the last reason for trouble, with where and why; empty where there never was any
@@ -41,6 +45,7 @@ struct UpstreamSnapshot {
   uint64_t connections = 0, connect_failures = 0, connections_lost = 0, connections_suspected = 0;
   uint64_t handshakes_full = 0, handshakes_resumed = 0;
   uint64_t average_latency_microseconds = 0;
+  DurationTotals durations;
 
   Duration latency_median{0};  // over about the last thousand answers; zero before the first
   Duration latency_p95{0};

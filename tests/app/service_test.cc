@@ -80,8 +80,8 @@ TEST_F(ServiceTest, AMissIsAskedUpstreamAndThenAHit) {
   }
   EXPECT_EQ(server.counters().queries, 1U);
   const StatisticsSnapshot statistics = service_->Statistics();
-  EXPECT_EQ(statistics.hits, 2U);
-  EXPECT_EQ(statistics.misses, 1U);
+  EXPECT_EQ(statistics.queries.of(QueryEnd::kHits), 2U);
+  EXPECT_EQ(statistics.queries.of(QueryEnd::kForwarded), 1U);
 }
 
 TEST_F(ServiceTest, R3_Q9_TheReplyIsOursInFlagsAndTheClientsInItsQuestion) {
@@ -361,7 +361,67 @@ TEST_F(ServiceTest, TheDumpCountsEveryPartAndChangesNothing) {
   const StatisticsSnapshot before = service_->Statistics();
   const StatisticsSnapshot after = service_->Statistics();
   EXPECT_EQ(before.cache.hits, after.cache.hits);
-  EXPECT_EQ(before.hits, after.hits);
+  EXPECT_EQ(before.queries.ends, after.queries.ends);
+}
+
+TEST_F(ServiceTest, EveryQueryOfAMixedLoadIsCountedByItsEndOnce) {
+  LoopbackDotServer server;
+  StartBefore(server);
+  const auto malformed = [] {
+    Octets query = Query("www.example.");
+    query.push_back(0);  // an octet behind the message
+    return query;
+  };
+  Octets response = Query("www.example.");
+  response[2] |= 0x80;  // QR
+  uint64_t sent = 0;
+  const auto load = [&](bool stream) {
+    BlockingClient client = stream ? Tcp() : Udp();
+    for (int round = 0; round < 5; ++round) {
+      for (int i = 0; i < 20; ++i) {
+        const std::string name = (stream ? "tcp-" : "udp-") + std::to_string(i) + ".example.";
+        ASSERT_TRUE(client.Ask(Query(name, i % 2 == 0 ? rr_type::kA : rr_type::kMx)));
+      }
+      ASSERT_TRUE(client.Ask(MessageBuilder(7).Flags(header_flag::kRd).Question("version.bind.", 16, 3).Build()));
+      ASSERT_TRUE(client.Ask(MessageBuilder(8).Question("never-asked.example.", 1).Build()));  // RD=0
+      ASSERT_TRUE(client.Ask(Query("example.", rr_type::kAxfr)));
+      ASSERT_TRUE(client.Ask(malformed()));
+      client.Send(response);
+      // What comes behind it shows that it has been looked at.
+      ASSERT_TRUE(client.Ask(Query("last.example.")));
+      sent += 20 + 6;
+    }
+  };
+  ASSERT_NO_FATAL_FAILURE(load(false));
+  ASSERT_NO_FATAL_FAILURE(load(true));
+
+  const QueryTotals queries = service_->Statistics().queries;
+  EXPECT_EQ(QueriesReceived(queries), sent);
+  EXPECT_EQ(QueriesEnded(queries), sent);
+  // Addresses are asked for upstream once a name; the server has no MX, and what it says instead is not kept.
+  EXPECT_EQ(queries.of(QueryEnd::kForwarded), 20U + 100 + 1);
+  EXPECT_EQ(queries.of(QueryEnd::kHits), 80U + 9);
+  EXPECT_EQ(queries.of(QueryEnd::kLocal), 10U);
+  EXPECT_EQ(queries.of(QueryEnd::kRefused), 20U);
+  EXPECT_EQ(queries.of(QueryEnd::kMalformed), 10U);
+  EXPECT_EQ(queries.of(QueryEnd::kDropped), 10U);
+  EXPECT_EQ(queries.of(QueryEnd::kStale), 0U);
+  const auto of_type = [&queries](Transport transport, uint16_t type) {
+    return queries.queries[static_cast<size_t>(transport)][PlaceOfType(type)];
+  };
+  EXPECT_EQ(of_type(Transport::kUdp, rr_type::kMx), 50U);
+  EXPECT_EQ(of_type(Transport::kTcp, rr_type::kMx), 50U);
+  EXPECT_EQ(of_type(Transport::kUdp, rr_type::kTxt), 5U);
+  EXPECT_EQ(of_type(Transport::kTls, rr_type::kA), 0U);
+  // A reply was made for each but those that were owed none, and its time was taken.
+  uint64_t replies = 0;
+  for (const uint64_t count : queries.replies) replies += count;
+  uint64_t durations = 0;
+  for (const DurationTotals& of_source : queries.durations) durations += of_source.count();
+  EXPECT_EQ(replies, sent - 10);
+  EXPECT_EQ(durations, sent - 10);
+  EXPECT_EQ(queries.durations[static_cast<size_t>(AnswerSource::kUpstream)].count(), 121U);
+  EXPECT_EQ(queries.durations[static_cast<size_t>(AnswerSource::kCache)].count(), 89U);
 }
 
 }  // namespace

@@ -417,8 +417,9 @@ TEST_F(ResolverTest, E3_AnErrorForAnOptWithoutAQuestionHasAnOpt) {
   EXPECT_TRUE(reply->edns);
   const auto badvers = Ask(MessageBuilder(1).Flags(header_flag::kRd).WithEdns({.version = 1}).Build());
   EXPECT_EQ(badvers->rcode, 16);
-  EXPECT_EQ(resolver_.statistics().replies_noerror.value(), 0U);
-  EXPECT_EQ(resolver_.statistics().replies_other.value(), 2U);
+  EXPECT_EQ(resolver_.statistics().of(Rcode::kNoError).value(), 0U);
+  EXPECT_EQ(resolver_.statistics().of(Rcode::kFormErr).value(), 1U);
+  EXPECT_EQ(resolver_.statistics().of(Rcode::kBadVers).value(), 1U);
 }
 
 TEST_F(ResolverTest, Q10_WithoutRdOnlyTheCacheAnswers) {
