@@ -13,6 +13,7 @@
 #include "dotward/clock.h"
 #include "dotward/query_handler.h"
 #include "net/udp_batch.h"
+#include "server/output_budget.h"
 
 namespace dotward {
 
@@ -45,8 +46,8 @@ struct ListenerContext {
   QueryHandler& handler;
   const Clock& clock;
 
-  Budget pending{Limits::kPendingPerWorkerMax};             // queries
-  Budget stream_output{Limits::kStreamOutputPerWorkerMax};  // octets
+  Budget pending{Limits::kPendingPerWorkerMax};  // queries
+  OutputBudget stream_output{Limits::kStreamOutputPerWorkerMax};
 
   UdpReceiveBatch received{Limits::kUdpBatch, Limits::kUdpQueryOctetsMax};
   std::vector<uint8_t> stream_reply = std::vector<uint8_t>(kMessageOctetsMax);

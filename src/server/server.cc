@@ -63,11 +63,15 @@ ConnectionLimiter::Options LimiterOptions(const Config& config) {
           .ipv6_prefix = config.limits.client_prefix.ipv6};
 }
 
+// What a client has to take the reply that was made at its query's deadline, when the server stops.
+constexpr std::chrono::seconds kStopMargin{1};
+
 }  // namespace
 
 Server::Server(const Config& config, size_t workers)
     : limiter_(LimiterOptions(config)), sockets_(workers), statistics_(workers) {
   patience_.idle = config.limits.tcp_idle;
+  patience_.drain = config.query.deadline + kStopMargin;
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Bind(const Config& config, size_t workers) {

@@ -51,17 +51,18 @@ Task<> StreamConnection::Run() {
   timer_.cancel();
   co_await watch_.Join();
   stream_->Close();
-  context_.stream_output.Give(unsent_);
+  context_.stream_output.Release(*this, unsent_);
 }
 
 void StreamConnection::Drain() {
-  draining_ = true;
+  drain_since_ = context_.clock.Now();
+  timer_.cancel();  // so that the watch sees the new deadline
   stream_->CancelRead();
   room_.Notify();
 }
 
 Task<> StreamConnection::ReadQueries() {
-  while (!draining_ && !broken_) {
+  while (!drain_since_ && !broken_) {
     if (!HasRoom()) {
       output_ready_.Notify();
       co_await room_.Wait();
@@ -84,7 +85,7 @@ Task<> StreamConnection::ReadQueries() {
     const absl::StatusOr<size_t> octets = co_await stream_->Read(frames_.Space());
     reading_ = false;
     if (!octets.ok()) {
-      if (!draining_ && !broken_) {
+      if (!drain_since_ && !broken_) {
         statistics_.broken.Add();
         Abort();
       }
@@ -137,18 +138,21 @@ void StreamConnection::SendLater(OctetView reply) {
 
 void StreamConnection::QueueReply(OctetView reply) {
   const size_t octets = kFrameHeaderOctets + reply.size();
-  if (!context_.stream_output.Take(octets)) {
-    // Replies are read faster than they come, or not at all: this many unread ones mean the latter.
-    statistics_.output_overflows.Add();
-    Abort();
-    return;
-  }
+  context_.stream_output.Hold(*this, octets);
+  if (broken_) return;
   if (!AppendFrame(output_, reply)) {
-    context_.stream_output.Give(octets);
+    context_.stream_output.Release(*this, octets);
     return;
   }
   unsent_ += octets;
   statistics_.replies.Add();
+}
+
+// Replies are made faster than this client reads them, or it does not read at all: so many unread mean the latter.
+void StreamConnection::GiveUpOutput() {
+  statistics_.output_overflows.Add();
+  Octets().swap(output_);
+  Abort();
 }
 
 Task<> StreamConnection::WriteReplies() {
@@ -173,7 +177,7 @@ Task<> StreamConnection::WriteReplies() {
       }
       rest = rest.subspan(*written);
       unsent_ -= *written;
-      context_.stream_output.Give(*written);
+      context_.stream_output.Release(*this, *written);
       write_since_ = context_.clock.Now();
       if (HasRoom()) room_.Notify();
     }
@@ -223,6 +227,7 @@ StreamConnection::NextDeadline StreamConnection::FindDeadline() {
     const SteadyTime at = since + std::chrono::duration_cast<SteadyTime::duration>(patience);
     if (at < next.at) next = {at, count};
   };
+  if (drain_since_) consider(*drain_since_, patience_.drain, &statistics_.write_timeouts);
   if (linger_since_) consider(*linger_since_, patience_.linger, nullptr);
   if (write_since_) consider(*write_since_, patience_.write, &statistics_.write_timeouts);
   if (reading_ && frame_since_) {

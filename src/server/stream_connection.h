@@ -22,13 +22,14 @@ struct StreamPatience {
   Duration message = Limits::kStreamMessageTime;  // from the first octet of a query to its last
   Duration write = Limits::kStreamWriteTime;      // until a client that does not read is given up
   Duration linger = Limits::kStreamLingerTime;    // for a client to take the last replies
+  Duration drain = std::chrono::seconds(6);       // from Drain() to the end, whatever the client does
 };
 
 // Serves one connection (RFC 7766): queries may come pipelined and cut anywhere, replies leave as they are ready, in
 // any order, those that are ready together in one write. A client that has sent its end of stream still gets all its
 // replies. What one client can make us hold is bounded: the queries that wait (kStreamPipelineMax) and the octets that
 // it does not read (kStreamOutputOctetsMax); at either bound nothing more is read from it. Belongs to one loop.
-class StreamConnection {
+class StreamConnection final : private OutputBudget::Holder {
  public:
   // `context` and `statistics` outlive it. It lives until Run() has ended or the loop runs no more.
   StreamConnection(ListenerContext& context, std::unique_ptr<ByteStream> stream, const Client& client,
@@ -39,7 +40,8 @@ class StreamConnection {
   // Serves until the connection is closed and no query of it waits any more. Called once.
   Task<> Run();
 
-  // Reads no more; Run() ends when the queries that were read have been answered.
+  // Reads no more; Run() ends when the queries that were read have been answered, and the replies read or
+  // StreamPatience::drain is over.
   void Drain();
 
  private:
@@ -60,6 +62,7 @@ class StreamConnection {
   };
   NextDeadline FindDeadline();
   void Abort();
+  void GiveUpOutput() override;
 
   bool HasRoom() const { return waiting_ < Limits::kStreamPipelineMax && unsent_ < Limits::kStreamOutputOctetsMax; }
 
@@ -81,9 +84,9 @@ class StreamConnection {
   std::optional<SteadyTime> frame_since_;  // a query has begun and is not complete
   std::optional<SteadyTime> write_since_;  // the client has not read since
   std::optional<SteadyTime> linger_since_;
+  std::optional<SteadyTime> drain_since_;
   bool reading_ = false;  // waits for the client, who alone can be late then
 
-  bool draining_ = false;
   bool broken_ = false;       // closed before its time; nothing can be written any more
   bool client_done_ = false;  // has sent its end of stream
   bool reading_over_ = false;

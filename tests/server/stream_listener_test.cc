@@ -31,8 +31,11 @@ Task<> StopAndMark(StreamListener& listener, bool& stopped) {
 // looks at the clock as often as the shortest patience says, so that a move shows soon.
 class StreamListenerTest : public testing::Test {
  protected:
-  static constexpr StreamPatience kPatience{
-      .idle = milliseconds(20), .message = milliseconds(15), .write = milliseconds(10), .linger = milliseconds(5)};
+  static constexpr StreamPatience kPatience{.idle = milliseconds(20),
+                                            .message = milliseconds(15),
+                                            .write = milliseconds(10),
+                                            .linger = milliseconds(5),
+                                            .drain = milliseconds(50)};
 
   explicit StreamListenerTest(const ConnectionLimiter::Options& limits = {.total_max = 20, .per_client_max = 10},
                               std::string_view address = "127.0.0.1")
@@ -293,18 +296,51 @@ TEST_F(StreamListenerTest, X12_AClientWhoseWindowStaysShutIsClosed) {
   EXPECT_EQ(context_.stream_output.taken(), 0U) << "what it did not read is counted no more";
 }
 
+// Stands for connections of other clients.
+class OtherHolder final : public OutputBudget::Holder {
+ public:
+  int given_up = 0;
+
+ private:
+  void GiveUpOutput() override { ++given_up; }
+};
+
 TEST_F(StreamListenerTest, X12_UnreadRepliesOfAllConnectionsTogetherAreBounded) {
-  // Nearly all of it is taken, as it would be by some hundred others.
-  ASSERT_TRUE(context_.stream_output.Take(Limits::kStreamOutputPerWorkerMax - 1000));
-  TcpClient modest(server());
-  modest.Send(Frame("big 500 "));
-  EXPECT_EQ(modest.Replies(loop_, 1).size(), 1U);
+  OtherHolder greedy;
+  OtherHolder modest;
+  context_.stream_output.Hold(modest, 1500);
+  // As many as would hold nearly all of it together with the two.
+  std::vector<OtherHolder> others(1000);
+  const size_t each = (Limits::kStreamOutputPerWorkerMax - 10'000) / others.size();
+  for (OtherHolder& other : others) context_.stream_output.Hold(other, each);
+  context_.stream_output.Hold(greedy, 5'000);
   TcpClient client(server());
   client.Send(Frame("big 2000 "));
-  ASSERT_TRUE(RunUntilTrue([&] { return client.closed(); }));
-  EXPECT_EQ(statistics_.output_overflows.value(), 1U);
-  EXPECT_EQ(context_.stream_output.taken(), Limits::kStreamOutputPerWorkerMax - 1000);
-  EXPECT_FALSE(modest.closed());
+  EXPECT_EQ(client.Replies(loop_, 1).size(), 1U) << "it fits";
+  client.Send(Frame("big 9000 "));
+  EXPECT_EQ(client.Replies(loop_, 2).size(), 2U) << "who holds most makes room";
+  int given_up = 0;
+  for (const OtherHolder& other : others) given_up += other.given_up;
+  EXPECT_EQ(given_up, 1);
+  EXPECT_EQ(modest.given_up + greedy.given_up, 0);
+  EXPECT_EQ(statistics_.output_overflows.value(), 0U);
+  for (OtherHolder& other : others) context_.stream_output.Release(other, each);
+  context_.stream_output.Release(greedy, 5'000);
+  context_.stream_output.Release(modest, 1'500);
+  EXPECT_TRUE(RunUntilTrue([&] { return context_.stream_output.taken() == 0; }));
+}
+
+TEST_F(StreamListenerTest, X12_AClientThatHoldsMostIsClosedForTheOthers) {
+  OtherHolder other;
+  context_.stream_output.Hold(other, Limits::kStreamOutputPerWorkerMax / 2);
+  OtherHolder another;
+  context_.stream_output.Hold(another, Limits::kStreamOutputPerWorkerMax / 2 - 1000);
+  TcpClient client(server());
+  client.Send(Frame("big 2000 "));
+  ASSERT_TRUE(RunUntilTrue([&] { return other.given_up == 1; })) << "the largest, although the client came last";
+  EXPECT_EQ(client.Replies(loop_, 1).size(), 1U);
+  EXPECT_EQ(another.given_up, 0);
+  context_.stream_output.Release(another, another.held());
 }
 
 TEST_F(StreamListenerTest, S3_AClientGetsItsConnectionsAndNoMore) {
@@ -471,6 +507,29 @@ TEST_F(StreamListenerTest, StopWaitsOnlySoLongForTheClientsEnd) {
   EXPECT_FALSE(stopped) << "the client may still be reading";
   clock_.Advance(kPatience.linger);
   ASSERT_TRUE(RunUntilTrue([&] { return stopped; }));
+}
+
+TEST_F(StreamListenerTest, StopWaitsOnlySoLongForAClientThatDoesNotRead) {
+  StreamPatience patience = kPatience;
+  patience.write = milliseconds(1000);
+  StreamListener patient(context_, ListenTcp(EndpointAt("127.0.0.1", 0), PortSharing::kExclusive).value(), limiter_,
+                         statistics_, patience);
+  patient.Start();
+  TcpClient client(patient.local(), {}, 4096);
+  std::string queries;
+  for (int i = 0; i < 300; ++i) queries += Frame("big 60000 ");
+  client.Send(queries);
+  ASSERT_TRUE(RunUntilTrue([&] { return context_.stream_output.taken() >= Limits::kStreamOutputOctetsMax; }));
+  LetWatchesLook();  // the kernel's buffers on both sides are full
+  bool stopped = false;
+  stoppers_.Spawn(StopAndMark(patient, stopped));
+  RunReady(loop_);
+  clock_.Advance(kPatience.drain - milliseconds(1));
+  LetWatchesLook();
+  EXPECT_FALSE(stopped);
+  clock_.Advance(milliseconds(1));
+  ASSERT_TRUE(RunUntilTrue([&] { return stopped; }));
+  EXPECT_EQ(context_.stream_output.taken(), 0U);
 }
 
 TEST_F(StreamListenerTest, StopTakesOnlySoMuchFromAClientThatGoesOnSending) {
