@@ -14,7 +14,7 @@ namespace dotward {
 absl::Status DropPrivileges(const std::string& user, const std::function<void(uid_t, gid_t)>& give_away) {
   if (user.empty() || geteuid() != 0) return absl::OkStatus();
   errno = 0;
-  // One thread runs yet, so that the result in static memory is ours.
+  // No other thread asks for accounts, so that the result in static memory is ours.
   const passwd* account = getpwnam(user.c_str());  // NOLINT(concurrency-mt-unsafe)
   if (account == nullptr) {
     return absl::FailedPreconditionError(

@@ -64,6 +64,12 @@ ReloadReport RefuseReload() {
   return refused;
 }
 
+void ReopenLogFiles(Service& service) {
+  for (const absl::Status& reopened : {ReopenLog(), service.query_log().Reopen()}) {
+    if (!reopened.ok()) Log(LogLevel::kError, "the log file stays as it was", {{"error", MessageOf(reopened)}});
+  }
+}
+
 // Acts on signals until one says stop.
 Task<> ServeSignals(asio::signal_set& signals, Service& service, ServiceManager& manager) {
   while (true) {
@@ -72,8 +78,7 @@ Task<> ServeSignals(asio::signal_set& signals, Service& service, ServiceManager&
     if (number == SIGUSR1) {
       DumpStatistics(service);
     } else if (number == SIGUSR2) {
-      const absl::Status reopened = ReopenLog();
-      if (!reopened.ok()) Log(LogLevel::kError, "the log file stays as it was", {{"error", MessageOf(reopened)}});
+      ReopenLogFiles(service);
     } else if (number == SIGHUP) {
       Log(LogLevel::kWarning, "SIGHUP ignored: this version reads its configuration at start only; restart it");
     } else {
@@ -118,12 +123,13 @@ void RaiseDescriptorLimit(const Config& config) {
 }
 
 // A file that is renamed has to be made again, which the account that serves may not be allowed to do.
-void WarnOfRotation() {
-  const absl::Status allowed = LogMayBeMadeAgain();
-  if (allowed.ok()) return;
-  Log(LogLevel::kWarning,
-      "the log file cannot be made again here after it was renamed, so rotate it by a copy or make the new one at once",
-      {{"error", MessageOf(allowed)}});
+void WarnOfRotation(Service& service) {
+  for (const absl::Status& allowed : {LogMayBeMadeAgain(), service.query_log().MayBeMadeAgain()}) {
+    if (allowed.ok()) continue;
+    Log(LogLevel::kWarning,
+        "the log file cannot be made again after it was renamed, so rotate it by a copy or make the new one at once",
+        {{"error", MessageOf(allowed)}});
+  }
 }
 
 }  // namespace
@@ -154,9 +160,12 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   LiveServiceControl control(**service, clock, ConfigFileOf(command_line), RefuseReload);
   absl::StatusOr<std::unique_ptr<HttpServer>> http = ListenHttp(*config, control, clock);
   if (!http.ok()) return Fail(http.status(), ExitCodeFor(http.status()));
-  const absl::Status dropped = DropPrivileges(config->user, GiveLogTo);
+  const absl::Status dropped = DropPrivileges(config->user, [&service](uid_t user, gid_t group) {
+    GiveLogTo(user, group);
+    (*service)->query_log().GiveTo(user, group);
+  });
   if (!dropped.ok()) return Fail(dropped, ExitCode::kOther);
-  WarnOfRotation();
+  WarnOfRotation(**service);
 
   (*service)->Start();
   if (*http) (*http)->Start();

@@ -16,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "admin/query_recorder.h"
 #include "app/exit_code.h"
 #include "base/log.h"
 #include "base/mutex.h"
@@ -224,8 +225,9 @@ class Service::Worker {
  public:
   Worker(size_t number, Service& service)
       : number_(number),
+        recorder_(service.query_log_.queue(number)),
         resolver_(loop_, service.config_, service.policy_, service.cache_, service.forwarding_->coalescer(),
-                  service.clock_),
+                  service.clock_, &recorder_),
         listeners_(service.server_->MakeWorker(number, loop_, resolver_, service.clock_)) {}
 
   void Start() {
@@ -253,6 +255,7 @@ class Service::Worker {
   const size_t number_;
   asio::io_context loop_{1};
   WorkGuard work_{loop_.get_executor()};
+  QueryRecorder recorder_;
   Resolver resolver_;
   std::unique_ptr<ServerWorker> listeners_;
   TaskGroup stopping_{loop_};
@@ -263,6 +266,8 @@ absl::StatusOr<std::unique_ptr<Service>> Service::Create(std::shared_ptr<const C
   ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Bind(*config, WorkerCount(*config)));
   std::unique_ptr<Service> service(new Service(std::move(config), clock, std::move(server)));
   ASSIGN_OR_RETURN(service->forwarding_, ForwardingThread::Create(*service->config_, service->cache_, clock));
+  const absl::Status logging = service->query_log_.Apply(QueryLog::Options::Of(*service->config_));
+  if (!logging.ok()) return absl::FailedPreconditionError(logging.message());
   for (size_t i = 0; i < service->server_->workers(); ++i) {
     service->workers_.push_back(std::make_unique<Worker>(i, *service));
   }
@@ -276,7 +281,8 @@ Service::Service(std::shared_ptr<const Config> config, const Clock& clock, std::
       started_wall_(clock.WallNow()),
       cache_({.octets_max = config_->cache.size_octets, .hash_seed = RandomSeed()}),
       policy_(*config_, Identity(cache_, clock_)),
-      server_(std::move(server)) {}
+      server_(std::move(server)),
+      query_log_(server_->workers(), clock_) {}
 
 Service::~Service() { Stop(); }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "admin/query_log.h"
 #include "admin/service_control.h"
 #include "admin/statistics.h"
 #include "dotward/clock.h"
@@ -46,6 +47,7 @@ class Service {
   PolicyDecision Decide(const ScannedMessage& query) const;
   // See ServiceControl::Query.
   void Ask(ControlQuery query, std::function<void(ControlAnswer)> done);
+  QueryLog& query_log() { return query_log_; }
   ResponseCache& cache() { return cache_; }
   Duration uptime() const { return clock_.Now() - started_at_; }
 
@@ -68,6 +70,7 @@ class Service {
   ResponseCache cache_;
   Policy policy_;  // shows the cache's figures to those who ask for cachesize.bind and its neighbours
   std::unique_ptr<Server> server_;
+  QueryLog query_log_;  // every worker has its queue in it
   // Below the workers, since they wait for it: made before them, stopped after them.
   std::unique_ptr<ForwardingThread> forwarding_;
   std::vector<std::unique_ptr<Worker>> workers_;

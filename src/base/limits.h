@@ -200,6 +200,14 @@ struct Limits {
   // A question whose time is over is asked once more for clients who joined late and have at least this left.
   static constexpr std::chrono::milliseconds kWorthAskingAgain{1000};
 
+  // --- admin ---
+  // Records of one worker's queries that wait for the thread that writes them; more are dropped, and counted.
+  static constexpr size_t kQueryLogQueueOctets = size_t{1} << 20;   // a power of two
+  static constexpr size_t kQueryLogWriteOctets = size_t{64} << 10;  // lines that are written together
+  // How long lines gather before they are written, so that a busy server wakes the thread that writes few times.
+  static constexpr std::chrono::milliseconds kQueryLogBatchTime{20};
+  static constexpr std::chrono::seconds kQueryLogNewsInterval{60};  // between lines that say how many were lost
+
   // --- config ---
   static constexpr size_t kConfigOctetsMax = size_t{4} << 20;
   static constexpr size_t kConfigErrorsMax = 100;

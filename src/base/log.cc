@@ -172,9 +172,9 @@ class ProcessLog {
     }
   }
 
-  void WriteWritten(std::string_view lines, uint64_t count) {
+  bool WriteWritten(std::string_view lines, uint64_t count) {
     const std::lock_guard lock(mutex_);
-    file_.Append(lines, count);
+    return file_.Append(lines, count);
   }
 
   void Limited(LimitReason reason, const IpPrefix& client, SteadyTime now) {
@@ -359,7 +359,7 @@ void LogBlock(LogLevel level, std::string_view event, std::string_view text) {
   if (log.Enabled(level)) log.WriteBlock(level, event, text);
 }
 
-void LogWrittenLines(std::string_view lines, uint64_t count) { ProcessLog::Get().WriteWritten(lines, count); }
+bool LogWrittenLines(std::string_view lines, uint64_t count) { return ProcessLog::Get().WriteWritten(lines, count); }
 
 void LogLimited(LimitReason reason, const IpPrefix& client, SteadyTime now) {
   ProcessLog::Get().Limited(reason, client, now);

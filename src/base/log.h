@@ -64,8 +64,8 @@ LogStatistics LogTotals();
 // asked for is never folded.
 void LogBlock(LogLevel level, std::string_view event, std::string_view text);
 
-// Writes lines that are complete already, each with its line break, where the log goes.
-void LogWrittenLines(std::string_view lines, uint64_t count);
+// Writes lines that are complete already, each with its line break, where the log goes. False where they are lost.
+bool LogWrittenLines(std::string_view lines, uint64_t count);
 
 // `text` as JSON has it between quotes; in other logs it keeps an outsider's octets out of the terminal. What is no
 // UTF-8 stays what it is.

@@ -179,7 +179,7 @@ class SignalsTest(unittest.TestCase):
         server = self.lab.serve(self.lab.config(f"user: nobody\nlog:\n  file: {log}\n"))
         self.assertEqual(log.stat().st_uid, pwd.getpwnam("nobody").pw_uid)
         # The folder is root's: the new file is too, which is said at start.
-        self.assertRegex(log.read_text(), r"warning the log file cannot be made again here .*Permission denied")
+        self.assertRegex(log.read_text(), r"warning the log file cannot be made again after .*Permission denied")
         server.signal(signal.SIGUSR2)
         server.signal(signal.SIGUSR1)
         lab.within(5, lambda: '"schema":1' in log.read_text(), "the file is written to")
