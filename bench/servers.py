@@ -67,6 +67,9 @@ class Server:
     def command(self, launch):
         raise NotImplementedError
 
+    def after_round(self, folder):
+        """Puts away what a round has left in the process's folder."""
+
 
 class EchoFloor(Server):
     name = "echo floor"
@@ -109,9 +112,36 @@ limits:
   waiting_per_client: 20000
 log:
   level: warning
-""",
+{self.log_extra(launch)}""",
         )
         return [self.find(launch.build), "run", "--config", file]
+
+    def log_extra(self, launch):
+        del launch
+        return ""
+
+
+class DotwardWithQueryLog(Dotward):
+    """The same with every query logged, to a file in the run's folder."""
+
+    name = "dotward, query log"
+    # With misses it is the same work beside much more.
+    forwards_over_tls = False
+    FILE = "queries.log"
+
+    def version(self, build):
+        del build
+        return ""
+
+    def log_extra(self, launch):
+        return f"  queries: {{ enabled: true, file: \"{launch.folder / self.FILE}\" }}\n"
+
+    def after_round(self, folder):
+        # Hundreds of megabytes, which dotward appends to.
+        path = folder / self.FILE
+        if path.exists():
+            with path.open("r+b") as file:
+                file.truncate(0)
 
 
 class Unbound(Server):
@@ -261,4 +291,5 @@ class Dnsmasq(Server):
 
 FLOOR = EchoFloor()
 DOTWARD = Dotward()
+DOTWARD_WITH_QUERY_LOG = DotwardWithQueryLog()
 PEERS = (Unbound(), Dnsdist(), KnotResolver(), Named(), Dnsmasq())

@@ -62,6 +62,67 @@ class LimitsTest(unittest.TestCase):
         self.assertEqual(sum(line["times"] for line in told), 8, told)
 
 
+class QueryLogTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = lab.Lab()
+        cls.addClassCleanup(cls.lab.close)
+
+    def serve(self, name, settings):
+        path = pathlib.Path(self.lab.path(name))
+        server = self.lab.serve(self.lab.config(f"log:\n  queries: {{ enabled: true, file: {path}, {settings} }}\n"))
+        return server, path
+
+    @staticmethod
+    def lines(path, name):
+        """The lines about `name`; those of the lab's own looking whether it serves are others."""
+        return [line for line in map(json.loads, path.read_text().splitlines()) if line.get("name") == name]
+
+    def test_query_is_a_line_with_what_the_reference_says(self):
+        server, path = self.serve("queries.log", "client_address: full")
+        for _ in range(2):
+            server.dig("www.plain.example", "A")
+        server.dig("missing.plain.example", "A", "+tcp")
+        lab.within(5, lambda: self.lines(path, "missing.plain.example."), "the lines are written")
+        first, second = self.lines(path, "www.plain.example.")
+        (missing,) = self.lines(path, "missing.plain.example.")
+        self.assertEqual((first["source"], second["source"]), ("upstream", "cache"))
+        self.assertGreater(first["duration_us"], second["duration_us"])
+        self.assertEqual((missing["rcode"], missing["transport"], missing["client"]), ("NXDOMAIN", "tcp", CLIENT))
+        page = (lab.ROOT / "docs/logging.md").read_text().split("## The query log")[1].split("## ")[0]
+        documented = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`[^|]*) \|", page, re.M))))
+        self.assertLessEqual(set(first) | set(missing), documented)
+        self.assertLessEqual(documented - {"class", "ede"}, set(first))
+        server.stop()
+
+    def test_usr2_opens_the_query_log_anew(self):
+        server, path = self.serve("rotated-queries.log", "client_address: none")
+        server.dig("www.plain.example", "A")
+        lab.within(5, lambda: self.lines(path, "www.plain.example."), "the line is written")
+        self.assertNotIn("client", self.lines(path, "www.plain.example.")[0])
+        path.rename(str(path) + ".1")
+        server.signal(signal.SIGUSR2)
+        lab.within(5, path.exists, "the log is there again")
+        server.dig("www.plain.example", "A")
+        lab.within(5, lambda: self.lines(path, "www.plain.example."), "the new file is written to")
+        server.stop()
+
+    def test_lines_that_are_owed_are_written_before_the_end(self):
+        server, path = self.serve("last-queries.log", "sample: 1")
+        queries = [lab.query(f"q{number}.wild.plain.example") for number in range(100)]
+        lab.ask_all(self.lab.address, server.port, queries, 5)
+        server.signal(signal.SIGTERM)
+        self.assertEqual(server.wait(), 0, server.log())
+        for number in range(100):
+            self.assertEqual(len(self.lines(path, f"q{number}.wild.plain.example.")), 1)
+
+    def test_file_that_cannot_be_made_is_exit_code_3(self):
+        config = self.lab.config(f"log:\n  queries: {{ enabled: true, file: {self.lab.path('no/such/folder')} }}\n")
+        server = self.lab.start(config)
+        self.assertEqual(server.wait(), 3)
+        self.assertIn("no/such/folder", server.log())
+
+
 class Supervisor:
     """Hears what a service tells its manager (sd_notify(3))."""
 
