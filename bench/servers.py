@@ -90,6 +90,7 @@ class EchoFloor(Server):
 class Dotward(Server):
     name = "dotward"
     version_arguments = ("version",)
+    admin = ""  # more of the configuration
 
     def find(self, build):
         path = build / "dotward"
@@ -112,7 +113,7 @@ limits:
   waiting_per_client: 20000
 log:
   level: warning
-{self.log_extra(launch)}""",
+{self.log_extra(launch)}{self.admin}""",
         )
         return [self.find(launch.build), "run", "--config", file]
 
@@ -142,6 +143,13 @@ class DotwardWithQueryLog(Dotward):
         if path.exists():
             with path.open("r+b") as file:
                 file.truncate(0)
+
+
+class WatchedDotward(Dotward):
+    """The same with its HTTP endpoint, at which it is looked into while it serves."""
+
+    def __init__(self, http):
+        self.admin = f"admin:\n  http: {http}\n"
 
 
 class Unbound(Server):

@@ -1,61 +1,63 @@
 #include "admin/metrics.h"
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
-
-#include <limits>
+#include <charconv>
+#include <cmath>
 
 #include "base/strings.h"
+
+// Written here and not by a library, because at ten scrapes a second this is most of what they cost.
 
 namespace dotward {
 namespace {
 
-prometheus::MetricType TypeOf(MetricKind kind) {
-  switch (kind) {
-    case MetricKind::kCounter:
-      return prometheus::MetricType::Counter;
-    case MetricKind::kGauge:
-      return prometheus::MetricType::Gauge;
-    case MetricKind::kHistogram:
-      break;
-  }
-  return prometheus::MetricType::Histogram;
+constexpr std::string_view kInfinity = "+Inf";
+
+void AppendNumber(std::string& text, double number) {
+  std::array<char, 32> digits;
+  const bool whole = number >= 0 && number < 9e15 && number == std::floor(number);
+  // The shortest digits that give the same number again.
+  const auto end = whole ? std::to_chars(digits.begin(), digits.end(), static_cast<uint64_t>(number)).ptr
+                         : std::to_chars(digits.begin(), digits.end(), number).ptr;
+  text.append(digits.begin(), end);
 }
 
-void SetHistogram(const DurationTotals& durations, prometheus::ClientMetric::Histogram& histogram) {
-  histogram.sample_count = durations.count();
-  histogram.sample_sum = static_cast<double>(durations.sum_nanoseconds) / 1e9;
+void AppendLabel(std::string& text, bool first, std::string_view name, std::string_view value) {
+  text += first ? '{' : ',';
+  text.append(name).append("=\"");
+  for (const char c : value) {
+    if (c == '\\' || c == '"') text += '\\';
+    if (c == '\n') {
+      text += "\\n";
+    } else {
+      text += c;
+    }
+  }
+  text += '"';
+}
+
+// One line: name, suffix, labels, number. `bound` is the "le" of a bucket.
+void AppendSeries(std::string& text, const Metric& metric, std::string_view suffix, const MetricSample& sample,
+                  double number, std::string_view bound = {}) {
+  text.append(metric.name).append(suffix);
+  for (size_t i = 0; i < metric.labels.size(); ++i) AppendLabel(text, i == 0, metric.labels[i], sample.labels[i]);
+  if (!bound.empty()) AppendLabel(text, metric.labels.empty(), "le", bound);
+  if (!metric.labels.empty() || !bound.empty()) text += '}';
+  text += ' ';
+  AppendNumber(text, number);
+  text += '\n';
+}
+
+void AppendHistogram(std::string& text, const Metric& metric, const MetricSample& sample) {
+  const DurationTotals& durations = sample.durations;
+  uint64_t up_to = 0;
   for (size_t i = 0; i < DurationTotals::kBounds.size(); ++i) {
-    histogram.bucket.push_back({.cumulative_count = durations.count_up_to(i),
-                                .upper_bound = std::chrono::duration<double>(DurationTotals::kBounds[i]).count()});
+    up_to += durations.counts[i];
+    AppendSeries(text, metric, "_bucket", sample, static_cast<double>(up_to), BoundText(DurationTotals::kBounds[i]));
   }
-  histogram.bucket.push_back(
-      {.cumulative_count = histogram.sample_count, .upper_bound = std::numeric_limits<double>::infinity()});
-}
-
-prometheus::MetricFamily ToFamily(const Metric& metric, const StatisticsSnapshot& snapshot) {
-  prometheus::MetricFamily family;
-  family.name = metric.name;
-  family.help = metric.help;
-  family.type = TypeOf(metric.kind);
-  for (const MetricSample& sample : metric.collect(snapshot)) {
-    prometheus::ClientMetric& out = family.metric.emplace_back();
-    for (size_t i = 0; i < metric.labels.size(); ++i) {
-      out.label.push_back({std::string(metric.labels[i]), sample.labels.at(i)});
-    }
-    switch (metric.kind) {
-      case MetricKind::kCounter:
-        out.counter.value = sample.value;
-        break;
-      case MetricKind::kGauge:
-        out.gauge.value = sample.value;
-        break;
-      case MetricKind::kHistogram:
-        SetHistogram(sample.durations, out.histogram);
-        break;
-    }
-  }
-  return family;
+  const auto count = static_cast<double>(durations.count());
+  AppendSeries(text, metric, "_bucket", sample, count, kInfinity);
+  AppendSeries(text, metric, "_sum", sample, static_cast<double>(durations.sum_nanoseconds) / 1e9);
+  AppendSeries(text, metric, "_count", sample, count);
 }
 
 std::string_view NameOf(MetricKind kind) {
@@ -73,10 +75,20 @@ std::string_view NameOf(MetricKind kind) {
 }  // namespace
 
 std::string RenderMetrics(const StatisticsSnapshot& snapshot) {
-  std::vector<prometheus::MetricFamily> families;
-  families.reserve(Metrics().size());
-  for (const Metric& metric : Metrics()) families.push_back(ToFamily(metric, snapshot));
-  return prometheus::TextSerializer().Serialize(families);
+  std::string text;
+  text.reserve(size_t{32} << 10);
+  for (const Metric& metric : Metrics()) {
+    text.append("# HELP ").append(metric.name).append(" ").append(metric.help).append("\n# TYPE ");
+    text.append(metric.name).append(" ").append(NameOf(metric.kind)).append("\n");
+    for (const MetricSample& sample : metric.collect(snapshot)) {
+      if (metric.kind == MetricKind::kHistogram) {
+        AppendHistogram(text, metric, sample);
+      } else {
+        AppendSeries(text, metric, {}, sample, sample.value);
+      }
+    }
+  }
+  return text;
 }
 
 std::string RenderMetricRows() {

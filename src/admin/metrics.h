@@ -1,6 +1,7 @@
 #ifndef DOTWARD_ADMIN_METRICS_H_
 #define DOTWARD_ADMIN_METRICS_H_
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -15,9 +16,9 @@ namespace dotward {
 enum class MetricKind : uint8_t { kCounter, kGauge, kHistogram };
 
 // One value of a metric. The labels stand in the order of Metric::labels; their values are words of ours or of the
-// configuration, never a client's, a name's or a server's.
+// configuration, never a client's, a name's or a server's; those of the configuration are the snapshot's.
 struct MetricSample {
-  std::vector<std::string> labels;
+  std::array<std::string_view, 2> labels;
   double value = 0;
   DurationTotals durations = {};  // of a histogram, instead
 };
@@ -26,8 +27,8 @@ struct MetricSample {
 struct Metric {
   std::string_view name;
   MetricKind kind = MetricKind::kCounter;
-  std::string_view help;  // one sentence
-  std::vector<std::string_view> labels;
+  std::string_view help;                 // one sentence
+  std::vector<std::string_view> labels;  // at most two
   // Where the JSON has the same values, label values (in lower case, where the JSON has them so) in braces:
   // "/queries/{end}". Of what the JSON has for each server address, "/upstreams/{upstream}/…", the metric is the sum
   // for the upstream. Empty where the JSON has it in another form.

@@ -1,8 +1,7 @@
-#include "admin/metrics.h"
-
 #include <array>
 #include <map>
-#include <utility>
+
+#include "admin/metrics.h"
 
 namespace dotward {
 namespace {
@@ -16,8 +15,8 @@ constexpr auto kCounter = MetricKind::kCounter;
 constexpr auto kGauge = MetricKind::kGauge;
 constexpr auto kHistogram = MetricKind::kHistogram;
 
-MetricSample Sample(std::vector<std::string> labels, uint64_t value) {
-  return {.labels = std::move(labels), .value = static_cast<double>(value)};
+MetricSample Sample(std::array<std::string_view, 2> labels, uint64_t value) {
+  return {.labels = labels, .value = static_cast<double>(value)};
 }
 
 // --- the process ---
@@ -34,8 +33,7 @@ Samples Queries(const Snapshot& snapshot) {
   Samples samples;
   for (size_t i = 0; i < kTransports.size(); ++i) {
     for (size_t type = 0; type < kTypePlaces; ++type) {
-      samples.push_back(
-          Sample({std::string(kTransports[i]), NameOfTypePlace(type)}, snapshot.queries.queries[i][type]));
+      samples.push_back(Sample({kTransports[i], NameOfTypePlace(type)}, snapshot.queries.queries[i][type]));
     }
   }
   return samples;
@@ -44,7 +42,7 @@ Samples Queries(const Snapshot& snapshot) {
 Samples QueryEnds(const Snapshot& snapshot) {
   Samples samples;
   for (size_t i = 0; i < kQueryEnds.size(); ++i) {
-    samples.push_back(Sample({std::string(kQueryEnds[i])}, snapshot.queries.ends[i]));
+    samples.push_back(Sample({kQueryEnds[i]}, snapshot.queries.ends[i]));
   }
   return samples;
 }
@@ -61,7 +59,7 @@ Samples Truncated(const Snapshot& snapshot) { return {Sample({}, snapshot.querie
 Samples QueryDurations(const Snapshot& snapshot) {
   Samples samples;
   for (size_t i = 0; i < kAnswerSources.size(); ++i) {
-    samples.push_back({.labels = {std::string(kAnswerSources[i])}, .durations = snapshot.queries.durations[i]});
+    samples.push_back({.labels = {kAnswerSources[i]}, .durations = snapshot.queries.durations[i]});
   }
   return samples;
 }
@@ -110,7 +108,7 @@ template <template <typename> typename Counts>
 Samples ByReason(const Counts<uint64_t>& totals, std::string_view prefix) {
   Samples samples;
   for (const auto& [name, field] : Counts<uint64_t>::Fields()) {
-    if (name.starts_with(prefix)) samples.push_back(Sample({std::string(name.substr(prefix.size()))}, totals.*field));
+    if (name.starts_with(prefix)) samples.push_back(Sample({name.substr(prefix.size())}, totals.*field));
   }
   return samples;
 }
@@ -161,8 +159,8 @@ Samples PerUpstreamAnd(const Snapshot& snapshot, std::initializer_list<std::stri
     for (MetricSample& sample : PerUpstream(snapshot, [&](MetricSample&to, const Upstream&upstream) {
            to.value += static_cast<double>(value(upstream, word));
          })) {
-      sample.labels.emplace_back(word);
-      all.push_back(std::move(sample));
+      sample.labels[1] = word;
+      all.push_back(sample);
     }
   }
   return all;

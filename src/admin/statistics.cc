@@ -1,5 +1,7 @@
 #include "admin/statistics.h"
 
+#include <array>
+#include <charconv>
 #include <numeric>
 
 namespace dotward {
@@ -11,6 +13,12 @@ uint64_t QueriesReceived(const QueryTotals& queries) {
 }
 
 uint64_t QueriesEnded(const QueryTotals& queries) { return std::reduce(queries.ends.begin(), queries.ends.end()); }
+
+std::string BoundText(Duration bound) {
+  std::array<char, 32> digits;
+  const double seconds = std::chrono::duration<double>(bound).count();
+  return {digits.begin(), std::to_chars(digits.begin(), digits.end(), seconds, std::chars_format::fixed).ptr};
+}
 
 void AddExchanges(const QueryCoalescer::Statistics& statistics, StatisticsSnapshot& snapshot) {
   snapshot.exchanges = {{"started", statistics.exchanges.value()},

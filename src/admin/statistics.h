@@ -2,6 +2,7 @@
 #define DOTWARD_ADMIN_STATISTICS_H_
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -41,6 +42,9 @@ struct StatisticsSnapshot {
 // The queries of all transports and types, which is the sum of how they ended.
 uint64_t QueriesReceived(const QueryTotals& queries);
 uint64_t QueriesEnded(const QueryTotals& queries);
+
+// A bound of a histogram in seconds, "0.000025": the same in every format.
+std::string BoundText(Duration bound);
 
 void AddExchanges(const QueryCoalescer::Statistics& statistics, StatisticsSnapshot& snapshot);
 

@@ -18,11 +18,6 @@ uint64_t UnixSeconds(WallTime time) {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
 }
 
-// "0.0025"
-std::string SecondsText(Duration duration) {
-  return nlohmann::json(std::chrono::duration<double>(duration).count()).dump();
-}
-
 uint64_t Microseconds(Duration duration) {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
 }
@@ -45,12 +40,13 @@ nlohmann::ordered_json ToJson(const DurationTotals& durations) {
                                  {"sum_seconds", static_cast<double>(durations.sum_nanoseconds) / 1e9}};
   json["up_to_seconds"] = nlohmann::ordered_json::object();
   for (size_t i = 0; i < DurationTotals::kBounds.size(); ++i) {
-    json["up_to_seconds"][SecondsText(DurationTotals::kBounds[i])] = durations.count_up_to(i);
+    json["up_to_seconds"][BoundText(DurationTotals::kBounds[i])] = durations.count_up_to(i);
   }
   return json;
 }
 
-std::string LowerCase(std::string text) {
+std::string LowerCase(std::string_view from) {
+  std::string text(from);
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
   return text;
 }
@@ -68,7 +64,7 @@ nlohmann::ordered_json TypesToJson(const QueryTotals& queries) {
   auto json = nlohmann::ordered_json::object();
   for (size_t i = 0; i < kTransports.size(); ++i) {
     for (size_t type = 0; type < kTypePlaces; ++type) {
-      json[std::string(kTransports[i])][NameOfTypePlace(type)] = queries.queries[i][type];
+      json[std::string(kTransports[i])][std::string(NameOfTypePlace(type))] = queries.queries[i][type];
     }
   }
   return json;

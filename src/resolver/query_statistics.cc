@@ -1,8 +1,11 @@
 #include "resolver/query_statistics.h"
 
+#include <string>
+
 namespace dotward {
 namespace {
 
+constexpr std::string_view kOther = "other";
 constexpr size_t kBadVersPlace = 11;
 constexpr size_t kOtherRcodePlace = kRcodePlaces - 1;
 constexpr size_t kOtherTypePlace = kTypePlaces - 1;
@@ -24,8 +27,14 @@ void AddEach(std::array<uint64_t, N>& total, const std::array<Counter, N>& part)
 
 size_t PlaceOfType(uint16_t type) { return type < kPlaces.size() ? kPlaces[type] : kOtherTypePlace; }
 
-std::string NameOfTypePlace(size_t place) {
-  return place < kCountedTypes.size() ? TypeToString(kCountedTypes[place]) : "other";
+std::string_view NameOfTypePlace(size_t place) {
+  static const auto kNames = [] {
+    std::array<std::string, kTypePlaces> names;
+    for (size_t i = 0; i < kCountedTypes.size(); ++i) names[i] = TypeToString(kCountedTypes[i]);
+    names[kOtherTypePlace] = kOther;
+    return names;
+  }();
+  return kNames[place];
 }
 
 size_t PlaceOfRcode(Rcode rcode) {
@@ -34,9 +43,15 @@ size_t PlaceOfRcode(Rcode rcode) {
   return number < kBadVersPlace ? number : kOtherRcodePlace;
 }
 
-std::string NameOfRcodePlace(size_t place) {
-  if (place == kOtherRcodePlace) return "other";
-  return RcodeToString(place == kBadVersPlace ? Rcode::kBadVers : static_cast<Rcode>(place));
+std::string_view NameOfRcodePlace(size_t place) {
+  static const auto kNames = [] {
+    std::array<std::string, kRcodePlaces> names;
+    for (size_t i = 0; i < kBadVersPlace; ++i) names[i] = RcodeToString(static_cast<Rcode>(i));
+    names[kBadVersPlace] = RcodeToString(Rcode::kBadVers);
+    names[kOtherRcodePlace] = kOther;
+    return names;
+  }();
+  return kNames[place];
 }
 
 void AddTo(QueryTotals& total, const QueryStatistics& part) {

@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "base/counter.h"
@@ -43,12 +42,12 @@ inline constexpr auto kCountedTypes = std::to_array<uint16_t>(
      rr_type::kTlsa, rr_type::kSshfp,  rr_type::kAny});
 inline constexpr size_t kTypePlaces = kCountedTypes.size() + 1;
 size_t PlaceOfType(uint16_t type);
-std::string NameOfTypePlace(size_t place);  // "A", …, "other"
+std::string_view NameOfTypePlace(size_t place);  // "A", …, "other"
 
 // RCODEs 0 to 10, 16 and the rest.
 inline constexpr size_t kRcodePlaces = 13;
 size_t PlaceOfRcode(Rcode rcode);
-std::string NameOfRcodePlace(size_t place);  // "NOERROR", …, "BADVERS", "other"
+std::string_view NameOfRcodePlace(size_t place);  // "NOERROR", …, "BADVERS", "other"
 
 // What one resolver counts. With Counter it is one worker's, on cache lines of its own: written by its thread alone,
 // read by any at any time, never reset. With uint64_t it is a sum that somebody has read.

@@ -141,7 +141,7 @@ std::string SeriesName(std::string_view name, const Metric& metric, const Metric
 std::string PathOf(const Metric& metric, const MetricSample& sample) {
   std::string path(metric.json);
   for (size_t i = 0; i < metric.labels.size(); ++i) {
-    std::string value = sample.labels[i];
+    std::string value(sample.labels[i]);
     if (metric.labels[i] == "rcode") std::transform(value.begin(), value.end(), value.begin(), ::tolower);
     const std::string place = StrCat("{", metric.labels[i], "}");
     path.replace(path.find(place), place.size(), value);
@@ -181,8 +181,8 @@ TEST_F(StatisticsAgreementTest, EveryMetricHasTheNumberOfTheJson) {
                 NumberAt(json_, path + "/count"));
       EXPECT_DOUBLE_EQ(series_.at(SeriesName(StrCat(metric.name, "_sum"), metric, sample)),
                        NumberAt(json_, path + "/sum_seconds"));
-      EXPECT_EQ(series_.at(SeriesName(StrCat(metric.name, "_bucket"), metric, sample, "le=\"0.001\"")),
-                NumberAt(json_, path + "/up_to_seconds/0.001"));
+      EXPECT_EQ(series_.at(SeriesName(StrCat(metric.name, "_bucket"), metric, sample, "le=\"0.000025\"")),
+                NumberAt(json_, path + "/up_to_seconds/0.000025"));
       EXPECT_EQ(series_.at(SeriesName(StrCat(metric.name, "_bucket"), metric, sample, "le=\"+Inf\"")),
                 NumberAt(json_, path + "/count"));
     }
@@ -288,6 +288,13 @@ TEST_F(StatisticsAgreementTest, NamesAndLabelsAreOfTheKindThatPrometheusWants) {
     EXPECT_EQ(name.ends_with("_total"), metric.kind == MetricKind::kCounter) << name;
     EXPECT_TRUE(metric.help.ends_with('.')) << name;
   }
+}
+
+TEST_F(StatisticsAgreementTest, ALabelsTextCannotEndIt) {
+  StatisticsSnapshot snapshot;
+  snapshot.upstreams.emplace_back().name = "a\"} 1\nevil 2\\";
+  EXPECT_NE(RenderMetrics(snapshot).find("dotward_upstream_late_total{upstream=\"a\\\"} 1\\nevil 2\\\\\"} 0\n"),
+            std::string::npos);
 }
 
 TEST_F(StatisticsAgreementTest, X16_WhatTheNetworkGivesIsNoLabel) {

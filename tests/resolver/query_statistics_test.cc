@@ -33,7 +33,7 @@ TEST(QueryStatisticsTest, EveryPlaceHasItsName) {
   for (const unsigned rcode : {11U, 15U, 17U, 4095U}) {
     EXPECT_EQ(NameOfRcodePlace(PlaceOfRcode(static_cast<Rcode>(rcode))), "other") << rcode;
   }
-  std::set<std::string> names;
+  std::set<std::string_view> names;
   for (size_t i = 0; i < kRcodePlaces; ++i) names.insert(NameOfRcodePlace(i));
   EXPECT_EQ(names.size(), kRcodePlaces);
 }
