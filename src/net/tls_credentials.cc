@@ -1,7 +1,10 @@
 #include "net/tls_credentials.h"
 
+#include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -67,6 +70,38 @@ absl::Status LoadFile(gnutls_certificate_credentials_t certificates, const std::
   return absl::OkStatus();
 }
 
+// Every CA certificate that `certificates` trusts, in DER, sorted: the order of a file means nothing.
+absl::StatusOr<std::vector<std::string>> TrustedAuthorities(gnutls_certificate_credentials_t certificates) {
+  gnutls_x509_trust_list_t trust = nullptr;
+  gnutls_certificate_get_trust_list(certificates, &trust);
+  std::vector<std::string> authorities;
+  gnutls_x509_trust_list_iter_t iterator = nullptr;
+  gnutls_x509_crt_t authority = nullptr;
+  while (gnutls_x509_trust_list_iter_get_ca(trust, &iterator, &authority) == GNUTLS_E_SUCCESS) {
+    gnutls_datum_t der{};
+    const int code = gnutls_x509_crt_export2(authority, GNUTLS_X509_FMT_DER, &der);
+    gnutls_x509_crt_deinit(authority);
+    if (code < 0) {
+      gnutls_x509_trust_list_iter_deinit(iterator);
+      return LibraryError("read a CA certificate", code);
+    }
+    authorities.emplace_back(reinterpret_cast<const char*>(der.data), der.size);
+    gnutls_free(der.data);
+  }
+  std::sort(authorities.begin(), authorities.end());
+  return authorities;
+}
+
+// DER says how long each certificate is, so that no two lists give one text.
+absl::StatusOr<std::array<uint8_t, 32>> DigestOf(const std::vector<std::string>& authorities) {
+  gnutls_hash_hd_t hash = nullptr;
+  if (const int code = gnutls_hash_init(&hash, GNUTLS_DIG_SHA256); code < 0) return LibraryError("hash", code);
+  for (const std::string& authority : authorities) gnutls_hash(hash, authority.data(), authority.size());
+  std::array<uint8_t, 32> digest{};
+  gnutls_hash_deinit(hash, digest.data());
+  return digest;
+}
+
 gnutls_datum_t BorrowDatum(const std::string& text) {
   // GnuTLS takes inputs as non-const data and does not write to them.
   return {reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())), static_cast<unsigned>(text.size())};
@@ -82,12 +117,15 @@ absl::StatusOr<std::shared_ptr<const TlsClientCredentials>> TlsClientCredentials
   made->source_ = options.pin_only ? "pins" : options.ca_file.empty() ? "the system's CA store" : options.ca_file;
   made->pins_ = std::move(options.pins);
   made->pin_only_ = options.pin_only;
+  made->versions_ = options.versions;
   if (const int code = gnutls_certificate_allocate_credentials(&made->certificates_); code < 0) {
     return LibraryError("allocate credentials", code);
   }
   if (!options.pin_only) {
     RETURN_IF_ERROR(options.ca_file.empty() ? LoadSystemStore(made->certificates_)
                                             : LoadFile(made->certificates_, options.ca_file));
+    ASSIGN_OR_RETURN(const std::vector<std::string> authorities, TrustedAuthorities(made->certificates_));
+    ASSIGN_OR_RETURN(made->authorities_, DigestOf(authorities));
   }
   gnutls_certificate_set_verify_limits(made->certificates_, Limits::kTlsKeyBitsMax, Limits::kTlsChainCertificatesMax);
   ASSIGN_OR_RETURN(made->priorities_, MakePriorities(options.versions));
@@ -97,6 +135,11 @@ absl::StatusOr<std::shared_ptr<const TlsClientCredentials>> TlsClientCredentials
 absl::StatusOr<std::shared_ptr<const TlsClientCredentials>> TlsClientCredentials::Create(const std::string& ca_file,
                                                                                          TlsVersions versions) {
   return Create(Options{.ca_file = ca_file, .versions = versions});
+}
+
+bool TlsClientCredentials::ChecksTheSameAs(const TlsClientCredentials& other) const {
+  return versions_ == other.versions_ && pin_only_ == other.pin_only_ && pins_ == other.pins_ &&
+         authorities_ == other.authorities_;
 }
 
 TlsClientCredentials::~TlsClientCredentials() {

@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -48,6 +49,10 @@ class TlsClientCredentials {
   const std::string& source() const { return source_; }
   const std::vector<SpkiPin>& pins() const { return pins_; }
   bool pin_only() const { return pin_only_; }
+  // Whether each server that one of them accepts is accepted by the other, as far as that is laid down here: the same
+  // authorities, wherever they were read, the same pins and versions. A connection made by one then passes for one made
+  // by the other.
+  bool ChecksTheSameAs(const TlsClientCredentials& other) const;
 
   // For the sessions of this layer.
   gnutls_certificate_credentials_st* certificates() const { return certificates_; }
@@ -57,8 +62,10 @@ class TlsClientCredentials {
   TlsClientCredentials() = default;
 
   std::string source_;
+  TlsVersions versions_ = TlsVersions::kTls12And13;
   std::vector<SpkiPin> pins_;
   bool pin_only_ = false;
+  std::array<uint8_t, 32> authorities_{};  // SHA-256 over the certificates of the CAs
   gnutls_certificate_credentials_st* certificates_ = nullptr;
   gnutls_priority_st* priorities_ = nullptr;
 };

@@ -1,5 +1,7 @@
 #include "upstream/forwarder.h"
 
+#include <absl/container/flat_hash_map.h>
+
 #include <algorithm>
 #include <iterator>
 #include <optional>
@@ -7,7 +9,6 @@
 
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/spki_pin.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "dns/name.h"
@@ -19,6 +20,9 @@ namespace dotward {
 namespace {
 
 SteadyTime Now() { return std::chrono::steady_clock::now(); }
+
+// The name of a loop check has the number of the service in it, which must fit beside that of the check.
+constexpr uint64_t kServiceIds = uint64_t{1} << 24;
 
 uint64_t RandomSeed(RandomIds& random) {
   uint64_t seed = 0;
@@ -42,67 +46,77 @@ class Forwarder::Source final : public Upstream {
   const Service& service_;
 };
 
-Forwarder::Forwarder(asio::io_context& loop, const Config& config)
-    : loop_(loop), timeouts_(loop), retire_time_(config.query.deadline), tasks_(loop) {}
+Forwarder::Forwarder(asio::io_context& loop, std::shared_ptr<const UpstreamPlan> plan)
+    : loop_(loop), timeouts_(loop), tasks_(loop) {
+  Adopt(std::move(plan));
+}
 
 Forwarder::~Forwarder() = default;
 
+absl::StatusOr<std::unique_ptr<Forwarder>> Forwarder::Create(asio::io_context& loop, const Config& config) {
+  ASSIGN_OR_RETURN(std::shared_ptr<const UpstreamPlan> plan, UpstreamPlan::Create(config, nullptr));
+  return std::make_unique<Forwarder>(loop, std::move(plan));
+}
+
 // --- what there is ---
 
-absl::StatusOr<std::unique_ptr<Forwarder>> Forwarder::Create(asio::io_context& loop, const Config& config) {
-  std::unique_ptr<Forwarder> forwarder(new Forwarder(loop, config));
-  for (const UpstreamConfig& upstream : config.upstreams) {
-    ASSIGN_OR_RETURN(Service service, forwarder->MakeService(upstream));
-    forwarder->services_.push_back(std::make_unique<Service>(std::move(service)));
-  }
-  for (const BootstrapConfig& resolver : config.bootstrap) {
-    UpstreamConfig upstream;
-    upstream.name = StrCat("bootstrap ", resolver.endpoint.ToString());
-    upstream.addresses = {resolver.endpoint.address};
-    upstream.port = resolver.endpoint.port;
-    upstream.protocol = resolver.protocol;
-    upstream.auth_name = resolver.auth_name;
-    ASSIGN_OR_RETURN(Service service, forwarder->MakeService(upstream));
-    forwarder->bootstrap_.push_back(std::make_unique<Service>(std::move(service)));
-  }
-  for (const std::unique_ptr<Service>& service : forwarder->services_) {
-    RETURN_IF_ERROR(forwarder->AddHosts(*service));
-  }
-  for (const ForwardConfig& zone : config.forward) RETURN_IF_ERROR(forwarder->AddZone(zone));
-  forwarder->MakeRoutes();
-  return forwarder;
+void Forwarder::Adopt(std::shared_ptr<const UpstreamPlan> plan) {
+  if (closed_) return;
+  const bool hosts_anew = plan_ == nullptr || plan_->bootstrap_is_local != plan->bootstrap_is_local;
+  plan_ = std::move(plan);
+  ++plans_;
+  // Queries of every plan before may still be under way.
+  retire_time_ = std::max(retire_time_, plan_->query_deadline);
+  Services gone = std::exchange(services_, {});
+  services_ = TakeUp(plan_->services, gone);
+  Services gone_bootstrap = std::exchange(bootstrap_, {});
+  bootstrap_ = TakeUp(plan_->bootstrap, gone_bootstrap);
+  zones_ = TakeUpZones(zones_);
+  for (const auto& service : services_) UpdateHosts(service, hosts_anew);
+  ForEachService([this](Service& service) { UpdateServers(service); });
+  MakeRoutes();
+  for (const auto& service : gone) RetireService(service);
+  for (const auto& service : gone_bootstrap) RetireService(service);
+  if (started_) Start();
 }
 
-absl::StatusOr<Forwarder::Service> Forwarder::MakeService(const UpstreamConfig& config) const {
-  Service service;
-  service.config = config;
-  service.name = std::make_shared<const std::string>(config.name);
-  if (config.protocol == UpstreamProtocol::kTls) {
-    ASSIGN_OR_RETURN(service.credentials, CredentialsFor(config));
+Forwarder::Services Forwarder::TakeUp(const std::vector<UpstreamPlan::Service>& planned, Services& before) {
+  Services services;
+  for (const UpstreamPlan::Service& wanted : planned) {
+    const auto same = std::find_if(before.begin(), before.end(), [&wanted](const auto& service) {
+      return service->config.name == wanted.config.name && service->config.protocol == wanted.config.protocol &&
+             service->config.port == wanted.config.port && service->config.auth_name == wanted.config.auth_name &&
+             service->credentials == wanted.credentials;
+    });
+    if (same != before.end()) {
+      services.push_back(std::move(*same));
+      before.erase(same);
+    } else {
+      const auto made = std::make_shared<Service>();
+      made->id = service_ids_++;
+      made->name = std::make_shared<const std::string>(wanted.config.name);
+      made->credentials = wanted.credentials;
+      made->source = std::make_unique<Source>(*this, *made);
+      services.push_back(made);
+    }
+    services.back()->config = wanted.config;
   }
-  return service;
+  return services;
 }
 
-absl::StatusOr<std::shared_ptr<const TlsClientCredentials>> Forwarder::CredentialsFor(
-    const UpstreamConfig& config) const {
-  // Services with the same demands share what they check against.
-  std::shared_ptr<const TlsClientCredentials> shared;
-  ForEachService([&](const Service& other) {
-    const bool same = other.credentials != nullptr && other.config.ca_file == config.ca_file &&
-                      other.config.pins == config.pins && other.config.pin_only == config.pin_only;
-    if (same) shared = other.credentials;
-  });
-  if (shared != nullptr) return shared;
-  TlsClientCredentials::Options options;
-  options.ca_file = config.ca_file;
-  options.pin_only = config.pin_only;
-  for (const std::string& text : config.pins) {
-    ASSIGN_OR_RETURN(const SpkiPin pin, ParseSpkiPin(text));
-    options.pins.push_back(pin);
+std::vector<Forwarder::Zone> Forwarder::TakeUpZones(const std::vector<Zone>& before) {
+  absl::flat_hash_map<std::string_view, std::shared_ptr<RouteState>> states;
+  for (const Zone& zone : before) states.emplace(zone.config.zone, zone.state);
+  std::vector<Zone> zones;
+  zones.reserve(plan_->zones.size());
+  for (const UpstreamPlan::Zone& planned : plan_->zones) {
+    Zone& zone = zones.emplace_back();
+    zone.config = planned.config;
+    zone.services = planned.services;
+    const auto known = states.find(planned.config.zone);
+    zone.state = known != states.end() ? known->second : std::make_shared<RouteState>(RandomSeed(random_));
   }
-  auto created = TlsClientCredentials::Create(std::move(options));
-  if (created.ok()) return created;
-  return absl::Status(created.status().code(), StrCat("upstream ", config.name, ": ", MessageOf(created.status())));
+  return zones;
 }
 
 std::shared_ptr<UpstreamServer> Forwarder::MakeServer(const Service& service, const IpAddress& address) {
@@ -119,52 +133,38 @@ std::shared_ptr<UpstreamServer> Forwarder::MakeServer(const Service& service, co
       std::move(stream));
 }
 
-absl::Status Forwarder::AddHosts(Service& service) {
-  service.source = std::make_unique<Source>(*this, service);
-  for (const std::string& host_name : service.config.host_names) {
-    Host& host = service.hosts.emplace_back();
-    const auto update = [this, &service, &host](const std::vector<IpAddress>& addresses) {
-      host.addresses = addresses;
-      UpdateServers(service);
-    };
-    // Only a resolver of this very machine may lead to this machine.
-    bool local = !bootstrap_.empty();
-    for (const auto& resolver : bootstrap_) local &= resolver->config.addresses.front().IsLoopback();
-    HostResolver::Options options;
-    options.host_name = host_name;
-    options.loopback = local ? LoopbackAnswers::kAccept : LoopbackAnswers::kRefuse;
-    ASSIGN_OR_RETURN(host.resolver, HostResolver::Create(loop_, *service.source, std::move(options), update));
+void Forwarder::UpdateHosts(const std::shared_ptr<Service>& service, bool anew) {
+  std::list<Host> gone;
+  gone.swap(service->hosts);
+  for (const std::string& host_name : service->config.host_names) {
+    const auto known = std::find_if(gone.begin(), gone.end(),
+                                    [&](const Host& host) { return host.resolver->host_name() == host_name; });
+    if (known != gone.end() && !anew) {
+      service->hosts.splice(service->hosts.end(), gone, known);
+    } else {
+      AddHost(*service, host_name, known != gone.end() ? known->addresses : std::vector<IpAddress>());
+    }
   }
-  return absl::OkStatus();
+  if (!gone.empty()) tasks_.Spawn(RetireHosts(service, std::move(gone)));
 }
 
-absl::Status Forwarder::AddZone(const ForwardConfig& config) {
-  ASSIGN_OR_RETURN(const Name apex, Name::Parse(config.zone));
-  if (!table_.Add(apex, zones_.size())) {
-    return absl::InvalidArgumentError(StrCat("forward: zone ", config.zone, " has two routes"));
-  }
-  Zone zone;
-  zone.config = config;
-  for (const std::string& name : config.upstreams) {
-    const auto service = std::find_if(services_.begin(), services_.end(),
-                                      [&name](const auto& candidate) { return *candidate->name == name; });
-    if (service == services_.end()) {
-      return absl::InvalidArgumentError(StrCat("forward: zone ", config.zone, ": no upstream is called ", name));
-    }
-    zone.services.push_back(static_cast<size_t>(service - services_.begin()));
-  }
-  zone.state = std::make_shared<RouteState>(RandomSeed(random_));
-  zones_.push_back(std::move(zone));
-  return absl::OkStatus();
+void Forwarder::AddHost(Service& service, const std::string& host_name, std::vector<IpAddress> addresses) {
+  Host& host = service.hosts.emplace_back();
+  host.addresses = std::move(addresses);
+  const auto update = [this, &service, &host](const std::vector<IpAddress>& found) {
+    if (host.gone) return;
+    host.addresses = found;
+    UpdateAddresses(service);
+  };
+  HostResolver::Options options;
+  options.host_name = host_name;
+  options.loopback = plan_->bootstrap_is_local ? LoopbackAnswers::kAccept : LoopbackAnswers::kRefuse;
+  // The plan has found the name to be one.
+  host.resolver = *HostResolver::Create(loop_, *service.source, std::move(options), update);
 }
 
 void Forwarder::MakeRoutes() {
-  ForEachService([this](Service& service) {
-    if (service.servers.empty()) {
-      for (const IpAddress& address : service.config.addresses) service.servers.push_back(MakeServer(service, address));
-    }
-    service.alone = MakeAlone(service);
-  });
+  ForEachService([this](Service& service) { service.alone = MakeAlone(service); });
   for (Zone& zone : zones_) {
     const auto route = std::make_shared<Route>(zone.config.policy, zone.config.hedge, zone.state);
     for (const size_t service : zone.services) {
@@ -199,8 +199,18 @@ std::shared_ptr<const Route> Forwarder::MakeSourceRoute(const Service& service) 
 
 // --- upstreams by host name ---
 
-void Forwarder::UpdateServers(Service& service) {
+void Forwarder::UpdateAddresses(Service& service) {
   if (closed_) return;
+  const bool first = service.servers.empty();
+  UpdateServers(service);
+  MakeRoutes();
+  if (!first) return;
+  for (const auto& known : services_) {
+    if (known.get() == &service) StartLoopCheck(known, Now());
+  }
+}
+
+void Forwarder::UpdateServers(Service& service) {
   std::vector<IpAddress> wanted = service.config.addresses;
   for (const Host& host : service.hosts) {
     for (const IpAddress& address : host.addresses) {
@@ -215,13 +225,28 @@ void Forwarder::UpdateServers(Service& service) {
     });
     servers.push_back(kept != service.servers.end() ? std::exchange(*kept, nullptr) : MakeServer(service, address));
   }
-  const bool first = service.servers.empty();
   service.servers.swap(servers);
-  MakeRoutes();
-  if (first) CheckForLoopOf(service);
   for (std::shared_ptr<UpstreamServer>& gone : servers) {
     if (gone != nullptr) tasks_.Spawn(Retire(std::move(gone)));
   }
+}
+
+// Its queries may end; nobody finds it any more.
+void Forwarder::RetireService(const std::shared_ptr<Service>& service) {
+  std::list<Host> hosts;
+  hosts.swap(service->hosts);
+  if (!hosts.empty()) tasks_.Spawn(RetireHosts(service, std::move(hosts)));
+  for (std::shared_ptr<UpstreamServer>& server : service->servers) tasks_.Spawn(Retire(std::move(server)));
+  service->servers.clear();
+}
+
+// What a host name's resolver asks by, and whom it tells, is the service's.
+Task<> Forwarder::RetireHosts([[maybe_unused]] std::shared_ptr<Service> service, std::list<Host> hosts) {
+  for (Host& host : hosts) {
+    host.gone = true;
+    host.resolver->Close();
+  }
+  for (const Host& host : hosts) co_await host.resolver->Join();
 }
 
 // No new query comes to it; when the youngest that it may have is over, it is closed.
@@ -237,10 +262,13 @@ Task<> Forwarder::Retire(std::shared_ptr<UpstreamServer> server) {
 }
 
 void Forwarder::Start() {
+  started_ = true;
   const SteadyTime now = Now();
-  for (size_t service = 0; service < services_.size(); ++service) {
-    StartLoopCheck(service, now);
-    for (const Host& host : services_[service]->hosts) host.resolver->Start();
+  for (const auto& service : services_) {
+    if (!std::exchange(service->started, true)) StartLoopCheck(service, now);
+    for (Host& host : service->hosts) {
+      if (!std::exchange(host.started, true)) host.resolver->Start();
+    }
   }
 }
 
@@ -250,14 +278,15 @@ void Forwarder::Start() {
 const Forwarder::Zone* Forwarder::ZoneOf(const UpstreamQuery& query) const {
   OctetView name = query.name.wire();
   if (query.type == rr_type::kDs && name.size() > 1) name = name.subspan(size_t{1} + name[0]);
-  const std::optional<size_t> zone = table_.Find(name);
+  const std::optional<size_t> zone = plan_->table.Find(name);
   return zone ? &zones_[*zone] : nullptr;
 }
 
 Task<absl::StatusOr<UpstreamResponse>> Forwarder::Exchange(const UpstreamQuery& query, Deadline deadline) {
   const Zone* const zone = ZoneOf(query);
   if (const absl::Status nobody = WhyNotAsk(query, zone); !nobody.ok()) return Refuse(nobody);
-  return RunRace(*zone, query, deadline);
+  const ZoneReference reference{static_cast<uint32_t>(zone - zones_.data()), plans_};
+  return RunRace(reference, query, deadline);
 }
 
 Task<absl::StatusOr<UpstreamResponse>> Forwarder::ExchangeWith(std::string upstream, const UpstreamQuery& query,
@@ -284,18 +313,19 @@ std::optional<RouteSnapshot> Forwarder::RouteOf(const UpstreamQuery& query) cons
 // Kept apart, so that what waits has nothing in its frame but the race.
 Task<absl::StatusOr<UpstreamResponse>> Forwarder::Refuse(absl::Status why) { co_return why; }
 
-Task<absl::StatusOr<UpstreamResponse>> Forwarder::RunRace(const Zone& zone, const UpstreamQuery& query,
+Task<absl::StatusOr<UpstreamResponse>> Forwarder::RunRace(ZoneReference zone, const UpstreamQuery& query,
                                                           Deadline deadline) {
-  Race race(loop_, timeouts_, zone.route, query, deadline, Now());
+  Race race(loop_, timeouts_, zones_[zone.number].route, query, deadline, Now());
   while (!race.Advance(Now())) co_await race.Sleep();
-  Watch(race, zone, Now());
+  // What was asked under another plan says nothing of this one's upstreams.
+  if (zone.plan == plans_) Watch(race, zones_[zone.number], Now());
   co_return race.Result();
 }
 
 absl::Status Forwarder::WhyNotAsk(const UpstreamQuery& query, const Zone* zone) {
   // What we asked an upstream has come back to us as somebody's query.
   if (const std::optional<size_t> check = loop_check_.Recognise(query.name.wire())) {
-    return LoopFound(*check % services_.size(), Now());
+    return LoopFound(*check, Now());
   }
   if (zone == nullptr) return absl::UnavailableError("no upstream is configured for this name");
   return zone->route->size() == 0 ? NobodyToAsk(*zone) : absl::OkStatus();
@@ -336,15 +366,16 @@ void Forwarder::Watch(const Race& race, const Zone& zone, SteadyTime now) {
     return;
   }
   for (const size_t index : zone.services) {
-    Service& service = *services_[index];
+    const std::shared_ptr<Service>& watched = services_[index];
+    Service& service = *watched;
     bool silent = false;
     race.ForEachSilent([&](const UpstreamServer& server) { silent |= server.record().name == service.name; });
     const bool banished = std::any_of(service.servers.begin(), service.servers.end(),
                                       [now](const auto& server) { return server->banished(now); });
-    if (banished) StartLoopCheck(index, now);
+    if (banished) StartLoopCheck(watched, now);
     if (silent) {
       any_silent_ = true;
-      if (++service.silent_in_a_row >= Limits::kLoopSuspicion) StartLoopCheck(index, now);
+      if (++service.silent_in_a_row >= Limits::kLoopSuspicion) StartLoopCheck(watched, now);
     }
     // Perhaps it has moved.
     const bool lost = std::all_of(service.servers.begin(), service.servers.end(),
@@ -356,39 +387,37 @@ void Forwarder::Watch(const Race& race, const Zone& zone, SteadyTime now) {
 
 // --- loops ---
 
-void Forwarder::CheckForLoopOf(const Service& service) {
-  for (size_t index = 0; index < services_.size(); ++index) {
-    if (services_[index].get() == &service) StartLoopCheck(index, Now());
-  }
-}
-
-void Forwarder::StartLoopCheck(size_t service, SteadyTime now) {
-  Service& checked = *services_[service];
-  if (closed_ || checked.alone->size() == 0) return;
-  if (now < checked.loop_checked_at + Limits::kLoopCheckInterval) return;
-  checked.loop_checked_at = now;
+void Forwarder::StartLoopCheck(const std::shared_ptr<Service>& service, SteadyTime now) {
+  if (closed_ || service->alone->size() == 0) return;
+  if (now < service->loop_checked_at + Limits::kLoopCheckInterval) return;
+  service->loop_checked_at = now;
   tasks_.Spawn(CheckForLoop(service));
 }
 
 // What comes back is of no interest: a loop shows in Exchange.
-Task<> Forwarder::CheckForLoop(size_t service) {
+Task<> Forwarder::CheckForLoop(std::shared_ptr<Service> service) {
   UpstreamQuery query;
   // A name that was asked before may be answered from the upstream's cache.
-  query.name = loop_check_.NameFor(service + services_.size() * loop_checks_++);
+  query.name = loop_check_.NameFor(service->id % kServiceIds + kServiceIds * loop_checks_++);
   query.type = rr_type::kTxt;
-  const std::shared_ptr<const Route> route = services_[service]->alone;
+  const std::shared_ptr<const Route> route = service->alone;
   const SteadyTime now = Now();
   const Deadline deadline = Deadline::After(now, Limits::kLoopCheckTime);
-  services_[service]->loop_seen = false;
+  service->loop_seen = false;
   Race race(loop_, timeouts_, route, query, deadline, now, Race::Purpose::kOwn);
   while (!race.Advance(Now())) co_await race.Sleep();
   // A loop that there was is mended when the name is answered and has not come back.
-  if (race.end() != Race::End::kAnswered || services_[service]->loop_seen) co_return;
-  for (const auto& server : services_[service]->servers) server->Pardon();
+  if (race.end() != Race::End::kAnswered || service->loop_seen) co_return;
+  for (const auto& server : service->servers) server->Pardon();
 }
 
-absl::Status Forwarder::LoopFound(size_t service, SteadyTime now) {
-  Service& looping = *services_[service];
+absl::Status Forwarder::LoopFound(uint64_t check, SteadyTime now) {
+  const auto found = std::find_if(services_.begin(), services_.end(), [check](const auto& service) {
+    return service->id % kServiceIds == check % kServiceIds;
+  });
+  // It was asked before a reload dropped it.
+  if (found == services_.end()) return absl::FailedPreconditionError("forwarding loop: over a former upstream");
+  Service& looping = **found;
   looping.loop_seen = true;
   const absl::Status why = absl::FailedPreconditionError(StrCat(
       "forwarding loop: upstream ", *looping.name,

@@ -20,8 +20,8 @@
 #include "upstream/loop_check.h"
 #include "upstream/random_ids.h"
 #include "upstream/route.h"
-#include "upstream/route_table.h"
 #include "upstream/timeouts.h"
+#include "upstream/upstream_plan.h"
 #include "upstream/upstream_server.h"
 
 namespace dotward {
@@ -41,14 +41,20 @@ struct RouteSnapshot {
 // above); a route chooses among the addresses of its upstreams, and a Race asks them. One event loop; not thread-safe.
 class Forwarder final : public Upstream {
  public:
-  // Reads the CA files; connects to nothing. kInvalidArgument or kFailedPrecondition says which upstream or route is
-  // at fault and why.
+  // Connects to nothing.
+  Forwarder(asio::io_context& loop, std::shared_ptr<const UpstreamPlan> plan);
+  // The same with a plan of its own, which reads the CA files: see UpstreamPlan::Create for what may be wrong.
   static absl::StatusOr<std::unique_ptr<Forwarder>> Create(asio::io_context& loop, const Config& config);
   ~Forwarder() override;
 
   // Asks each upstream once for a name of this process's own, which shows whether queries to it come back to us, and
   // whether it can be reached at all; looks up upstreams that are given by host name. On the loop's thread.
   void Start();
+
+  // Takes another plan up. Servers whose upstream is the same in name, protocol, port, authentication name and
+  // credentials (by pointer) keep their connections and all that is known of them. The others are retired: queries that
+  // they have may end, new ones do not come. Does nothing after Close. On the loop's thread.
+  void Adopt(std::shared_ptr<const UpstreamPlan> plan);
 
   Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) override;
 
@@ -75,9 +81,13 @@ class Forwarder final : public Upstream {
   struct Host {
     std::unique_ptr<HostResolver> resolver;
     std::vector<IpAddress> addresses;
+    bool started = false;
+    bool gone = false;  // what it still finds is of no interest
   };
   // One upstream of the configuration, or a resolver of its bootstrap list, and what is seen of it as a whole.
   struct Service {
+    uint64_t id = 0;  // never given again
+    bool started = false;
     UpstreamConfig config;
     std::shared_ptr<const std::string> name;
     std::shared_ptr<const TlsClientCredentials> credentials;
@@ -90,11 +100,17 @@ class Forwarder final : public Upstream {
     std::unique_ptr<Source> source;
     std::list<Host> hosts;
   };
+  using Services = std::vector<std::shared_ptr<Service>>;
   struct Zone {
     ForwardConfig config;
     std::vector<size_t> services;
     std::shared_ptr<RouteState> state;
     std::shared_ptr<const Route> route;
+  };
+  // A zone as a race remembers it, which may end under another plan.
+  struct ZoneReference {
+    uint32_t number = 0;
+    uint32_t plan = 0;
   };
   // A server that is in no route any more, with the queries that it still has.
   struct Retiring {
@@ -104,32 +120,37 @@ class Forwarder final : public Upstream {
     Wakeup closing;
   };
 
-  Forwarder(asio::io_context& loop, const Config& config);
-
-  absl::StatusOr<Service> MakeService(const UpstreamConfig& config) const;
-  absl::StatusOr<std::shared_ptr<const TlsClientCredentials>> CredentialsFor(const UpstreamConfig& config) const;
-  absl::Status AddZone(const ForwardConfig& config);
-  absl::Status AddHosts(Service& service);
+  // The services of the plan, those of `before` where they are the same; the others are left in it.
+  Services TakeUp(const std::vector<UpstreamPlan::Service>& planned, Services& before);
+  // The zones of the plan; each remembers what the zone of that name did.
+  std::vector<Zone> TakeUpZones(const std::vector<Zone>& before);
+  // Gives the service the host names of its configuration. With `anew` none of their resolvers is kept.
+  void UpdateHosts(const std::shared_ptr<Service>& service, bool anew);
+  void AddHost(Service& service, const std::string& host_name, std::vector<IpAddress> addresses);
   std::shared_ptr<UpstreamServer> MakeServer(const Service& service, const IpAddress& address);
   // After a change of the servers.
   void MakeRoutes();
   std::shared_ptr<const Route> MakeAlone(const Service& service);
   std::shared_ptr<const Route> MakeSourceRoute(const Service& service);
 
-  // The addresses of a host name have changed: makes the servers that are new, and retires those that are gone.
+  // Makes the servers that are new, keeps those that stay, and retires those that are gone.
   void UpdateServers(Service& service);
+  // The addresses of a host name have changed.
+  void UpdateAddresses(Service& service);
   Task<> Retire(std::shared_ptr<UpstreamServer> server);
+  void RetireService(const std::shared_ptr<Service>& service);
+  Task<> RetireHosts(std::shared_ptr<Service> service, std::list<Host> hosts);
   // Calls `visit` for every service there is, bootstrap resolvers included.
   template <typename Visitor>
   void ForEachService(Visitor visit) const {
-    for (const std::unique_ptr<Service>& service : services_) visit(*service);
-    for (const std::unique_ptr<Service>& service : bootstrap_) visit(*service);
+    for (const auto& service : services_) visit(*service);
+    for (const auto& service : bootstrap_) visit(*service);
   }
 
   Task<absl::StatusOr<UpstreamResponse>> RunRace(std::shared_ptr<const Route> route, const UpstreamQuery& query,
                                                  Deadline deadline);
   const Zone* ZoneOf(const UpstreamQuery& query) const;
-  Task<absl::StatusOr<UpstreamResponse>> RunRace(const Zone& zone, const UpstreamQuery& query, Deadline deadline);
+  Task<absl::StatusOr<UpstreamResponse>> RunRace(ZoneReference zone, const UpstreamQuery& query, Deadline deadline);
   static Task<absl::StatusOr<UpstreamResponse>> Refuse(absl::Status why);
   // OK where the zone's upstreams are to be asked.
   absl::Status WhyNotAsk(const UpstreamQuery& query, const Zone* zone);
@@ -137,23 +158,25 @@ class Forwarder final : public Upstream {
   static std::string NoAddressOf(const Service& service);
   // What the end of a race says about the services that took part.
   void Watch(const Race& race, const Zone& zone, SteadyTime now);
-  void CheckForLoopOf(const Service& service);
-  void StartLoopCheck(size_t service, SteadyTime now);
-  Task<> CheckForLoop(size_t service);
-  absl::Status LoopFound(size_t service, SteadyTime now);
+  void StartLoopCheck(const std::shared_ptr<Service>& service, SteadyTime now);
+  Task<> CheckForLoop(std::shared_ptr<Service> service);
+  absl::Status LoopFound(uint64_t check, SteadyTime now);
 
   asio::io_context& loop_;
   Timeouts timeouts_;
   RandomIds random_;
   LoopCheck loop_check_;
-  size_t loop_checks_ = 0;      // made
-  const Duration retire_time_;  // no query is older
-  std::vector<std::unique_ptr<Service>> services_;
-  std::vector<std::unique_ptr<Service>> bootstrap_;
+  uint64_t loop_checks_ = 0;  // made
+  uint64_t service_ids_ = 0;  // given
+  Duration retire_time_{0};   // no query is older
+  std::shared_ptr<const UpstreamPlan> plan_;
+  uint32_t plans_ = 0;  // taken up
+  Services services_;
+  Services bootstrap_;
   std::list<Retiring> retiring_;
   std::vector<Zone> zones_;
-  RouteTable table_;
   bool any_silent_ = false;  // some service has silent_in_a_row
+  bool started_ = false;
   bool closed_ = false;
   TaskGroup tasks_;
 };
