@@ -12,6 +12,7 @@
 #include "admin/statistics_dump.h"
 #include "admin/status_site.h"
 #include "app/privileges.h"
+#include "app/reloader.h"
 #include "app/service.h"
 #include "app/service_control.h"
 #include "base/await.h"
@@ -58,12 +59,6 @@ void DumpStatistics(Service& service) {
   LogBlock(LogLevel::kInfo, "statistics", RenderDump(service.Statistics(), detail));
 }
 
-ReloadReport RefuseReload() {
-  ReloadReport refused;
-  refused.errors.emplace_back().message = "this version reads its configuration at start only; restart it";
-  return refused;
-}
-
 void ReopenLogFiles(Service& service) {
   for (const absl::Status& reopened : {ReopenLog(), service.query_log().Reopen()}) {
     if (!reopened.ok()) Log(LogLevel::kError, "the log file stays as it was", {{"error", MessageOf(reopened)}});
@@ -71,7 +66,7 @@ void ReopenLogFiles(Service& service) {
 }
 
 // Acts on signals until one says stop.
-Task<> ServeSignals(asio::signal_set& signals, Service& service, ServiceManager& manager) {
+Task<> ServeSignals(asio::signal_set& signals, Service& service, Reloader& reloader, ServiceManager& manager) {
   while (true) {
     const auto [error, number] = co_await signals.async_wait(kAwait);
     if (error) co_return;
@@ -80,7 +75,7 @@ Task<> ServeSignals(asio::signal_set& signals, Service& service, ServiceManager&
     } else if (number == SIGUSR2) {
       ReopenLogFiles(service);
     } else if (number == SIGHUP) {
-      Log(LogLevel::kWarning, "SIGHUP ignored: this version reads its configuration at start only; restart it");
+      reloader.Request();
     } else {
       Log(LogLevel::kInfo, "stopping", {{"signal", number == SIGTERM ? "TERM" : "INT"}});
       manager.Stopping("answering what is in flight");
@@ -157,7 +152,9 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   const SystemClock clock;
   absl::StatusOr<std::unique_ptr<Service>> service = Service::Create(config, clock);
   if (!service.ok()) return Fail(service.status(), ExitCodeFor(service.status()));
-  LiveServiceControl control(**service, clock, ConfigFileOf(command_line), RefuseReload);
+  Reloader reloader(**service, {.load = [&command_line] { return EffectiveConfig(command_line); },
+                                .applied = [](const Config&, const Config& now) { RaiseDescriptorLimit(now); }});
+  LiveServiceControl control(**service, clock, ConfigFileOf(command_line), [&reloader] { return reloader.Reload(); });
   absl::StatusOr<std::unique_ptr<HttpServer>> http = ListenHttp(*config, control, clock);
   if (!http.ok()) return Fail(http.status(), ExitCodeFor(http.status()));
   const absl::Status dropped = DropPrivileges(config->user, [&service](uid_t user, gid_t group) {
@@ -168,6 +165,7 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   WarnOfRotation(**service);
 
   (*service)->Start();
+  reloader.Start();
   if (*http) (*http)->Start();
   Log(LogLevel::kInfo, "serving",
       {{"version", DOTWARD_VERSION},
@@ -179,12 +177,13 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   manager.Ready(StrCat("serving on ", JoinEndpoints((*service)->listening())));
   manager.StartWatchdog([loops = (*service)->loops()](const auto& turned) { ProbeLoops(loops, turned); });
   TaskGroup tasks(loop);
-  tasks.Spawn(ServeSignals(signals, **service, manager));
+  tasks.Spawn(ServeSignals(signals, **service, reloader, manager));
   loop.run();
   // From here on the drain is bounded by the queries' deadlines; whoever has less patience may say so again.
   std::signal(SIGTERM, SIG_DFL);
   std::signal(SIGINT, SIG_DFL);
   control.BeginStop();
+  reloader.Stop();
   (*service)->Stop();
   Log(LogLevel::kInfo, "stopped");
   FlushLog();

@@ -98,6 +98,17 @@ void RunLoop(asio::io_context& loop) {
   }
 }
 
+// Runs `change` on the loop, which must be running, and waits for its end.
+template <typename Change>
+void OnLoop(asio::io_context& loop, Change change) {
+  std::promise<void> done;
+  asio::post(loop, [&] {
+    change();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
 std::thread StartThread(asio::io_context& loop, std::string name) {
   std::thread thread([&loop] { RunLoop(loop); });
   name.resize(std::min<size_t>(name.size(), 15));  // the kernel keeps no more
@@ -111,21 +122,17 @@ std::thread StartThread(asio::io_context& loop, std::string name) {
 // exchange and an upstream one pool, whatever the number of workers.
 class Service::ForwardingThread {
  public:
-  ForwardingThread(Duration query_deadline, const Clock& clock) : query_deadline_(query_deadline), clock_(clock) {}
-
-  static absl::StatusOr<std::unique_ptr<ForwardingThread>> Create(const Config& config, ResponseCache& cache,
-                                                                  const Clock& clock) {
-    auto forwarding = std::make_unique<ForwardingThread>(config.query.deadline, clock);
-    ASSIGN_OR_RETURN(forwarding->forwarder_, Forwarder::Create(forwarding->loop_, config));
-    forwarding->coalescer_ = std::make_unique<QueryCoalescer>(forwarding->loop_, *forwarding->forwarder_, cache, clock,
-                                                              CoalescerOptions(config));
-    return forwarding;
-  }
+  ForwardingThread(const Config& config, std::shared_ptr<const UpstreamPlan> plan, ResponseCache& cache,
+                   const Clock& clock)
+      : query_deadline_(config.query.deadline),
+        clock_(clock),
+        forwarder_(loop_, std::move(plan)),
+        coalescer_(loop_, forwarder_, cache, clock, CoalescerOptions(config)) {}
 
   void Start() {
     asio::post(loop_, [this] {
       network_.emplace(loop_, [this](const NetworkChange& change) { NetworkChanged(change); });
-      forwarder_->Start();
+      forwarder_.Start();
     });
     thread_ = StartThread(loop_, "forwarding");
   }
@@ -141,8 +148,17 @@ class Service::ForwardingThread {
     thread_.join();
   }
 
-  QueryCoalescer& coalescer() { return *coalescer_; }
+  QueryCoalescer& coalescer() { return coalescer_; }
   asio::io_context& loop() { return loop_; }
+
+  // The loop runs, and is not told to wind down before this returns.
+  void Adopt(const Config& config, std::shared_ptr<const UpstreamPlan> plan) {
+    OnLoop(loop_, [&] {
+      query_deadline_ = config.query.deadline;
+      forwarder_.Adopt(std::move(plan));
+      coalescer_.Adopt(CoalescerOptions(config));
+    });
+  }
 
   // What `look` finds on the loop; an empty value once the loop winds down. Thread-safe; one asker at a time.
   template <typename Result>
@@ -150,7 +166,7 @@ class Service::ForwardingThread {
     const MutexLock lock(asking_);
     if (winding_down_) return Result{};
     std::promise<Result> found;
-    asio::post(loop_, [&] { found.set_value(look(*forwarder_)); });
+    asio::post(loop_, [&] { found.set_value(look(forwarder_)); });
     return found.get_future().get();
   }
 
@@ -170,7 +186,7 @@ class Service::ForwardingThread {
   void NetworkChanged(const NetworkChange& change) {
     Log(LogLevel::kInfo, "the network has changed, so every upstream connection is tried",
         {{"change", change.ToString()}});
-    forwarder_->NetworkChanged();
+    forwarder_.NetworkChanged();
   }
 
   // A question that somebody asks by hand: past coalescing and cache.
@@ -183,8 +199,8 @@ class Service::ForwardingThread {
     const SteadyTime begun = clock_.Now();
     const Deadline deadline = Deadline::After(begun, query_deadline_);
     Task<absl::StatusOr<UpstreamResponse>> exchange =
-        asked.upstream.empty() ? forwarder_->Exchange(query, deadline)
-                               : forwarder_->ExchangeWith(std::move(asked.upstream), query, deadline);
+        asked.upstream.empty() ? forwarder_.Exchange(query, deadline)
+                               : forwarder_.ExchangeWith(std::move(asked.upstream), query, deadline);
     absl::StatusOr<UpstreamResponse> response = co_await std::move(exchange);
     ControlAnswer answer;
     answer.status = response.status();
@@ -199,21 +215,21 @@ class Service::ForwardingThread {
 
   Task<> WindDown() {
     network_.reset();
-    forwarder_->Close();
-    co_await coalescer_->Join();
+    forwarder_.Close();
+    co_await coalescer_.Join();
     co_await questions_.Join();
-    co_await forwarder_->Join();
+    co_await forwarder_.Join();
     work_.reset();
   }
 
-  const Duration query_deadline_;
+  Duration query_deadline_;  // of questions that are asked by hand
   const Clock& clock_;
   Mutex asking_;
   bool winding_down_ ABSL_GUARDED_BY(asking_) = false;  // what is posted from now on may never run
   asio::io_context loop_{1};
   WorkGuard work_{loop_.get_executor()};
-  std::unique_ptr<Forwarder> forwarder_;
-  std::unique_ptr<QueryCoalescer> coalescer_;
+  Forwarder forwarder_;
+  QueryCoalescer coalescer_;
   std::optional<NetworkMonitor> network_;
   TaskGroup questions_{loop_};
   TaskGroup stopping_{loop_};
@@ -226,13 +242,21 @@ class Service::Worker {
   Worker(size_t number, Service& service)
       : number_(number),
         recorder_(service.query_log_.queue(number)),
-        resolver_(loop_, service.config_, service.policy_, service.cache_, service.forwarding_->coalescer(),
-                  service.clock_, &recorder_),
+        resolver_(loop_, service.state(), service.cache_, service.forwarding_->coalescer(), service.clock_,
+                  &recorder_),
         listeners_(service.server_->MakeWorker(number, loop_, resolver_, service.clock_)) {}
 
   void Start() {
     listeners_->Start();
     thread_ = StartThread(loop_, "worker " + std::to_string(number_));
+  }
+
+  // As of ForwardingThread.
+  void Adopt(const std::shared_ptr<const ServingState>& state) {
+    OnLoop(loop_, [&] {
+      resolver_.Adopt(state);
+      listeners_->SetPatience(Server::PatienceOf(*state->config));
+    });
   }
 
   // Begins to stop; Join waits for the end. Apart, so that all workers wind down side by side.
@@ -264,9 +288,15 @@ class Service::Worker {
 
 absl::StatusOr<std::unique_ptr<Service>> Service::Create(std::shared_ptr<const Config> config, const Clock& clock) {
   ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Bind(*config, WorkerCount(*config)));
-  std::unique_ptr<Service> service(new Service(std::move(config), clock, std::move(server)));
-  ASSIGN_OR_RETURN(service->forwarding_, ForwardingThread::Create(*service->config_, service->cache_, clock));
-  const absl::Status logging = service->query_log_.Apply(QueryLog::Options::Of(*service->config_));
+  std::unique_ptr<Service> service(new Service(config, clock, std::move(server)));
+  ASSIGN_OR_RETURN(Prepared prepared, service->Prepare(config));
+  {
+    const MutexLock lock(service->current_);
+    service->state_ = std::move(prepared.state);
+    service->plan_ = prepared.plan;
+  }
+  service->forwarding_ = std::make_unique<ForwardingThread>(*config, std::move(prepared.plan), service->cache_, clock);
+  const absl::Status logging = service->query_log_.Apply(QueryLog::Options::Of(*config));
   if (!logging.ok()) return absl::FailedPreconditionError(logging.message());
   for (size_t i = 0; i < service->server_->workers(); ++i) {
     service->workers_.push_back(std::make_unique<Worker>(i, *service));
@@ -274,26 +304,29 @@ absl::StatusOr<std::unique_ptr<Service>> Service::Create(std::shared_ptr<const C
   return service;
 }
 
-Service::Service(std::shared_ptr<const Config> config, const Clock& clock, std::unique_ptr<Server> server)
-    : config_(std::move(config)),
-      clock_(clock),
+Service::Service(const std::shared_ptr<const Config>& config, const Clock& clock, std::unique_ptr<Server> server)
+    : clock_(clock),
       started_at_(clock.Now()),
       started_wall_(clock.WallNow()),
-      cache_({.octets_max = config_->cache.size_octets, .hash_seed = RandomSeed()}),
-      policy_(*config_, Identity(cache_, clock_)),
+      cache_({.octets_max = config->cache.size_octets, .hash_seed = RandomSeed()}),
+      identity_(Identity(cache_, clock_)),
       server_(std::move(server)),
       query_log_(server_->workers(), clock_) {}
 
 Service::~Service() { Stop(); }
 
 void Service::Start() {
+  const MutexLock lock(changing_);
   running_ = true;
   forwarding_->Start();
   for (const auto& worker : workers_) worker->Start();
 }
 
 void Service::Stop() {
-  if (!std::exchange(running_, false)) return;
+  {
+    const MutexLock lock(changing_);
+    if (!std::exchange(running_, false)) return;
+  }
   for (const auto& worker : workers_) worker->BeginStop();
   for (const auto& worker : workers_) worker->Join();
   forwarding_->Stop();
@@ -303,6 +336,36 @@ std::vector<asio::io_context*> Service::loops() {
   std::vector<asio::io_context*> loops{&forwarding_->loop()};
   for (const auto& worker : workers_) loops.push_back(&worker->loop());
   return loops;
+}
+
+absl::StatusOr<Service::Prepared> Service::Prepare(std::shared_ptr<const Config> config) const {
+  std::shared_ptr<const UpstreamPlan> before;
+  {
+    const MutexLock lock(current_);
+    before = plan_;
+  }
+  Prepared prepared;
+  ASSIGN_OR_RETURN(prepared.plan, UpstreamPlan::Create(*config, before.get()));
+  prepared.state = std::make_shared<const ServingState>(std::move(config), identity_);
+  return prepared;
+}
+
+absl::Status Service::Adopt(Prepared prepared) {
+  const MutexLock lock(changing_);
+  if (!running_) return absl::UnavailableError("the server is stopping");
+  const Config& config = *prepared.state->config;
+  forwarding_->Adopt(config, prepared.plan);
+  for (const auto& worker : workers_) worker->Adopt(prepared.state);
+  server_->SetLimits(config);
+  const MutexLock current_lock(current_);
+  state_ = std::move(prepared.state);
+  plan_ = std::move(prepared.plan);
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const ServingState> Service::state() const {
+  const MutexLock lock(current_);
+  return state_;
 }
 
 StatisticsSnapshot Service::Statistics() {
@@ -328,10 +391,6 @@ std::vector<UpstreamSnapshot> Service::Upstreams() {
 
 std::optional<RouteSnapshot> Service::RouteOf(const UpstreamQuery& query) {
   return forwarding_->Look<std::optional<RouteSnapshot>>([&](const Forwarder& all) { return all.RouteOf(query); });
-}
-
-PolicyDecision Service::Decide(const ScannedMessage& query) const {
-  return policy_.Evaluate(query, Endpoint{IpAddress::V4({127, 0, 0, 1}), 1}, clock_.Now());
 }
 
 void Service::Ask(ControlQuery query, std::function<void(ControlAnswer)> done) {

@@ -12,11 +12,14 @@
 #include "admin/query_log.h"
 #include "admin/service_control.h"
 #include "admin/statistics.h"
+#include "base/mutex.h"
 #include "dotward/clock.h"
 #include "dotward/config.h"
 #include "dotward/response_cache.h"
 #include "policy/policy.h"
+#include "resolver/serving_state.h"
 #include "server/server.h"
+#include "upstream/upstream_plan.h"
 
 namespace dotward {
 
@@ -37,14 +40,26 @@ class Service {
   // Reads no more, answers what has been read (each by its own deadline), then ends every thread. Blocks until then.
   void Stop();
 
+  // What a configuration makes of the running server, ready to be swapped in: nothing of it can fail any more.
+  struct Prepared {
+    std::shared_ptr<const ServingState> state;
+    std::shared_ptr<const UpstreamPlan> plan;
+  };
+  // Reads the files that `config` names; touches nothing that serves. Says what Create would say. Thread-safe.
+  absl::StatusOr<Prepared> Prepare(std::shared_ptr<const Config> config) const;
+  // Every loop takes it up between two of its turns, the forwarding loop first: a route that a worker may count on is
+  // there, whatever the worker answers by. `listen`, `workers`, `user` and `cache.size` must be what they were. Blocks
+  // for a turn of each loop; kUnavailable where the server does not run. Thread-safe.
+  absl::Status Adopt(Prepared prepared);
+
   // --- for those who administer it; thread-safe from Start() on, and of use until the last query is answered ---
 
   // Both block for one turn of the forwarding loop. Once that has ended, the upstreams are left out.
   StatisticsSnapshot Statistics();
   std::vector<UpstreamSnapshot> Upstreams();
   std::optional<RouteSnapshot> RouteOf(const UpstreamQuery& query);
-  // What the policy says of a query from this machine.
-  PolicyDecision Decide(const ScannedMessage& query) const;
+  // What the workers answer by, but for the moment in which a reload swaps it.
+  std::shared_ptr<const ServingState> state() const;
   // See ServiceControl::Query.
   void Ask(ControlQuery query, std::function<void(ControlAnswer)> done);
   QueryLog& query_log() { return query_log_; }
@@ -61,20 +76,23 @@ class Service {
   class ForwardingThread;
   class Worker;
 
-  Service(std::shared_ptr<const Config> config, const Clock& clock, std::unique_ptr<Server> server);
+  Service(const std::shared_ptr<const Config>& config, const Clock& clock, std::unique_ptr<Server> server);
 
-  const std::shared_ptr<const Config> config_;
   const Clock& clock_;
   const SteadyTime started_at_;
   const WallTime started_wall_;
   ResponseCache cache_;
-  Policy policy_;  // shows the cache's figures to those who ask for cachesize.bind and its neighbours
+  const ServerIdentity identity_;  // shows the cache's figures to those who ask for cachesize.bind and its neighbours
+  mutable Mutex current_;          // taken for a moment; never by a loop
+  std::shared_ptr<const ServingState> state_ ABSL_GUARDED_BY(current_);
+  std::shared_ptr<const UpstreamPlan> plan_ ABSL_GUARDED_BY(current_);
   std::unique_ptr<Server> server_;
   QueryLog query_log_;  // every worker has its queue in it
   // Below the workers, since they wait for it: made before them, stopped after them.
   std::unique_ptr<ForwardingThread> forwarding_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  bool running_ = false;
+  Mutex changing_;  // held while the whole server takes a step: starts to run, adopts, begins to stop
+  bool running_ ABSL_GUARDED_BY(changing_) = false;
 };
 
 }  // namespace dotward

@@ -44,7 +44,9 @@ WhyReport LiveServiceControl::Why(const Name& name, uint16_t type) {
   std::array<uint8_t, kBuiltQueryOctetsMax> octets;
   const size_t size = BuildQuery({.qname = name.wire(), .qtype = type, .padding = Padding::kNone}, octets);
   const ParsedQuery query = ParseQuery(OctetView(octets).first(size));
-  const PolicyDecision decision = service_.Decide(query.message.scan());
+  const std::shared_ptr<const ServingState> state = service_.state();
+  const Endpoint here{IpAddress::V4({127, 0, 0, 1}), 1};
+  const PolicyDecision decision = state->policy.Evaluate(query.message.scan(), here, clock_.Now());
   report.verdict = decision.verdict;
   report.rcode = decision.rcode;
   report.errors.assign(decision.errors.begin(), decision.errors.end());

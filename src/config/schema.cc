@@ -458,6 +458,7 @@ constexpr std::array kSchema = std::to_array<SchemaKey>({
      .type = kText,
      .description = "The control socket.",
      .slot = DOTWARD_SLOT(config->admin.socket),
+     .needs_restart = true,
      .missing_feature = "the control socket",
      .off = "\"\""},
     {.path = "admin.http",
@@ -465,7 +466,8 @@ constexpr std::array kSchema = std::to_array<SchemaKey>({
      .description =
          "Address and port of the HTTP endpoint with metrics, probes and a status page, all of it to be read "
          "only; whoever can reach it may read. Empty is none.",
-     .slot = DOTWARD_SLOT(config->admin.http)},
+     .slot = DOTWARD_SLOT(config->admin.http),
+     .needs_restart = true},
 });
 
 #undef DOTWARD_SLOT

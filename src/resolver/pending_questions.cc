@@ -20,6 +20,9 @@ struct PendingSuffix {
 struct PendingClient {
   using Places = IntrusiveList<PendingWaiter, &PendingWaiter::in_client_suffix>;
 
+  explicit PendingClient(const IpAddress& prefix_in) : prefix(prefix_in) {}
+
+  const IpAddress prefix;                                           // which the book has it by
   IntrusiveList<PendingWaiter, &PendingWaiter::in_client> waiting;  // by age
   // Who of these waits for each suffix, by age; null while the client has few places.
   std::unique_ptr<absl::flat_hash_map<const PendingSuffix*, Places>> by_suffix;
@@ -62,6 +65,8 @@ PendingQuestions::PendingQuestions(const Options& options)
 
 PendingQuestions::~PendingQuestions() = default;
 
+void PendingQuestions::SetOptions(const Options& options) { options_ = options; }
+
 PendingExchange* PendingQuestions::Find(const CacheKey& question) const {
   const auto found = by_question_.find(question);
   return found == by_question_.end() ? nullptr : *found;
@@ -92,9 +97,9 @@ void PendingQuestions::Wait(PendingWaiter& waiter, PendingExchange& exchange) {
   waiter.exchange = &exchange;
   exchange.waiting.PushBack(waiter);
   const bool is_v4 = waiter.client.is_v4();
-  std::unique_ptr<PendingClient>& client =
-      clients_[waiter.client.Masked(is_v4 ? options_.ipv4_prefix : options_.ipv6_prefix)];
-  if (client == nullptr) client = std::make_unique<PendingClient>();
+  const IpAddress prefix = waiter.client.Masked(is_v4 ? options_.ipv4_prefix : options_.ipv6_prefix);
+  std::unique_ptr<PendingClient>& client = clients_[prefix];
+  if (client == nullptr) client = std::make_unique<PendingClient>(prefix);
   waiter.of = client.get();
   client->waiting.PushBack(waiter);
   if (client->by_suffix != nullptr) {
@@ -118,10 +123,7 @@ void PendingQuestions::Leave(PendingWaiter& waiter) {
     if (places->second.empty()) client.by_suffix->erase(places);
     if (client.waiting.size() <= PlacesOfSuffix() / 2) client.by_suffix.reset();
   }
-  if (client.waiting.empty()) {
-    const bool is_v4 = waiter.client.is_v4();
-    clients_.erase(waiter.client.Masked(is_v4 ? options_.ipv4_prefix : options_.ipv6_prefix));
-  }
+  if (client.waiting.empty()) clients_.erase(IpAddress(client.prefix));
 }
 
 std::optional<PendingQuestions::Surplus> PendingQuestions::FindSurplus(const PendingWaiter& newest) const {

@@ -84,6 +84,11 @@ class PendingQuestions {
   explicit PendingQuestions(const Options& options);
   ~PendingQuestions();
 
+  // From the next waiter on these limits count; the seed stays. Those who wait already stay with the client that they
+  // were counted for, and where there are more of them than may be, the oldest have to leave when the client comes
+  // with another question.
+  void SetOptions(const Options& options);
+
   // The exchange of this question, or null.
   PendingExchange* Find(const CacheKey& question) const;
   // From Start to End an exchange is found. Its question must not be under way.
@@ -142,7 +147,7 @@ class PendingQuestions {
   void StopCountingAllBySuffix();
   size_t PlacesOfSuffix() const { return (options_.waiting_per_client + 1) / 2; }
 
-  const Options options_;
+  Options options_;
   absl::flat_hash_set<PendingExchange*, QuestionHash, QuestionEqual> by_question_;
   IntrusiveList<PendingExchange, &PendingExchange::in_all> exchanges_;  // by age
   absl::flat_hash_map<IpAddress, std::unique_ptr<PendingClient>> clients_;

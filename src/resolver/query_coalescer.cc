@@ -75,6 +75,11 @@ QueryCoalescer::QueryCoalescer(asio::io_context& loop, Upstream& upstream, Respo
         for (ResolutionWaiter* waiter : batch) Admit(*waiter, now);
       }) {}
 
+void QueryCoalescer::Adopt(const Options& options) {
+  options_ = options;
+  pending_.SetOptions(options.pending);
+}
+
 void QueryCoalescer::Admit(ResolutionWaiter& waiter, SteadyTime now) {
   std::unique_ptr<PendingExchange> started;
   PendingExchange* exchange = pending_.Find(waiter.question);

@@ -45,6 +45,9 @@ class QueryCoalescer {
   QueryCoalescer(asio::io_context& loop, Upstream& upstream, ResponseCache& cache, const Clock& clock,
                  const Options& options);
 
+  // From the next answer, and the next question, on these count; the seed of `pending` stays. On the loop's thread.
+  void Adopt(const Options& options);
+
   // Completes the waiter by its deadline, whatever happens. Thread-safe.
   void Submit(ResolutionWaiter& waiter) { inbox_.Push(&waiter); }
 
@@ -66,7 +69,7 @@ class QueryCoalescer {
   Upstream& upstream_;
   ResponseCache& cache_;
   const Clock& clock_;
-  const Options options_;
+  Options options_;
   // What those are told who are given up, by the limit that was reached.
   const ResolutionPtr over_client_;
   const ResolutionPtr over_suffix_;

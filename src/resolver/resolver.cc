@@ -56,10 +56,9 @@ struct Resolver::WaitingQuery final : public ResolutionWaiter {
   const Transport transport;
 };
 
-Resolver::Resolver(asio::io_context& loop, std::shared_ptr<const Config> config, const Policy& policy,
-                   ResponseCache& cache, QueryCoalescer& coalescer, const Clock& clock, QueryObserver* observer)
-    : config_(std::move(config)),
-      policy_(policy),
+Resolver::Resolver(asio::io_context& loop, std::shared_ptr<const ServingState> state, ResponseCache& cache,
+                   QueryCoalescer& coalescer, const Clock& clock, QueryObserver* observer)
+    : state_(std::move(state)),
       cache_(cache),
       coalescer_(coalescer),
       clock_(clock),
@@ -87,12 +86,12 @@ ImmediateReply Resolver::AnswerNow(OctetView octets, const Client& client, Stead
   const ReplyContext context = ContextOf(query, client.transport);
   const Arrival arrival{client, now, context};
   if (parsed.outcome != QueryOutcome::kAccepted) {
-    const PolicyDecision admission = policy_.EvaluateClient(client.endpoint);
+    const PolicyDecision admission = state_->policy.EvaluateClient(client.endpoint);
     if (admission.verdict != PolicyVerdict::kProceed) return Decided(admission, arrival, buffer);
     statistics_.of(QueryEnd::kMalformed).Add();
     return SendError(RcodeFor(parsed.outcome), {}, AnswerSource::kMalformed, arrival, buffer);
   }
-  const PolicyDecision decision = policy_.Evaluate(query, client.endpoint, now);
+  const PolicyDecision decision = state_->policy.Evaluate(query, client.endpoint, now);
   if (decision.verdict != PolicyVerdict::kProceed) return Decided(decision, arrival, buffer);
 
   if (const auto cached = cache_.Lookup(KeyOf(query), now)) {
@@ -117,7 +116,7 @@ void Resolver::AnswerLater(OctetView octets, const Client& client, SteadyTime no
   std::copy(context.question.begin(), context.question.end(), question.get());
   auto waiting =
       std::make_unique<WaitingQuery>(completions_, std::move(question), KeyOf(query), Arrival{client, now, context},
-                                     Deadline::After(now, config_->query.deadline), std::move(sink));
+                                     Deadline::After(now, state_->config->query.deadline), std::move(sink));
   waiting_.PushBack(*waiting);
   coalescer_.Submit(*waiting.release());
 }
@@ -141,7 +140,7 @@ void Resolver::Finish(std::vector<CompletedWait>& batch) {
 }
 
 ReplyContext Resolver::ContextOf(const ScannedMessage& query, Transport transport) const {
-  return MakeReplyContext(query, ChannelOf(transport), config_->query.udp_payload_size);
+  return MakeReplyContext(query, ChannelOf(transport), state_->config->query.udp_payload_size);
 }
 
 // What is left of a policy decision to do: the reply, where one is owed.

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/intrusive_list.h"
@@ -10,11 +11,11 @@
 #include "dotward/config.h"
 #include "dotward/query_handler.h"
 #include "dotward/response_cache.h"
-#include "policy/policy.h"
 #include "resolver/batch_clock.h"
 #include "resolver/query_coalescer.h"
 #include "resolver/query_observer.h"
 #include "resolver/query_statistics.h"
+#include "resolver/serving_state.h"
 
 namespace dotward {
 
@@ -23,9 +24,13 @@ namespace dotward {
 class Resolver final : public QueryHandler {
  public:
   // `observer` may be null.
-  Resolver(asio::io_context& loop, std::shared_ptr<const Config> config, const Policy& policy, ResponseCache& cache,
+  Resolver(asio::io_context& loop, std::shared_ptr<const ServingState> state, ResponseCache& cache,
            QueryCoalescer& coalescer, const Clock& clock, QueryObserver* observer = nullptr);
   ~Resolver() override;
+
+  // Answers by another state from the next query on; those that wait keep the deadline that they have. On the loop's
+  // thread.
+  void Adopt(std::shared_ptr<const ServingState> state) { state_ = std::move(state); }
 
   ImmediateReply AnswerNow(OctetView query, const Client& client, SteadyTime now, std::span<uint8_t> buffer) override;
   void AnswerLater(OctetView query, const Client& client, SteadyTime now, std::unique_ptr<ReplySink> sink) override;
@@ -53,8 +58,7 @@ class Resolver final : public QueryHandler {
   void Observe(const Arrival& arrival, AnswerSource source, Rcode rcode, OctetView reply,
                std::span<const ExtendedError> errors, const ResponseImage* image);
 
-  const std::shared_ptr<const Config> config_;
-  const Policy& policy_;
+  std::shared_ptr<const ServingState> state_;
   ResponseCache& cache_;
   QueryCoalescer& coalescer_;
   const Clock& clock_;

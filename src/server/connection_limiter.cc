@@ -2,9 +2,15 @@
 
 namespace dotward {
 
-ConnectionLimiter::Verdict ConnectionLimiter::Admit(const IpAddress& client) {
-  const IpAddress prefix = PrefixOf(client).address;
+void ConnectionLimiter::SetOptions(const Options& options) {
   const std::lock_guard lock(mutex_);
+  options_ = options;
+}
+
+ConnectionLimiter::Verdict ConnectionLimiter::Admit(const IpAddress& client, IpAddress* counted_as) {
+  const std::lock_guard lock(mutex_);
+  const IpAddress prefix = PrefixLocked(client).address;
+  if (counted_as != nullptr) *counted_as = prefix;
   if (open_ >= options_.total_max) return Verdict::kTotalReached;
   const auto [entry, added] = by_client_.try_emplace(prefix, 0);
   if (entry->second >= options_.per_client_max) {
@@ -17,9 +23,9 @@ ConnectionLimiter::Verdict ConnectionLimiter::Admit(const IpAddress& client) {
 }
 
 void ConnectionLimiter::Release(const IpAddress& client) {
-  const IpAddress prefix = PrefixOf(client).address;
   const std::lock_guard lock(mutex_);
-  const auto entry = by_client_.find(prefix);
+  auto entry = by_client_.find(client);
+  if (entry == by_client_.end()) entry = by_client_.find(PrefixLocked(client).address);
   if (entry == by_client_.end()) return;
   --open_;
   if (--entry->second == 0) by_client_.erase(entry);
@@ -36,6 +42,11 @@ size_t ConnectionLimiter::clients() const {
 }
 
 IpPrefix ConnectionLimiter::PrefixOf(const IpAddress& client) const {
+  const std::lock_guard lock(mutex_);
+  return PrefixLocked(client);
+}
+
+IpPrefix ConnectionLimiter::PrefixLocked(const IpAddress& client) const {
   return ClientPrefix(client, options_.ipv4_prefix, options_.ipv6_prefix);
 }
 

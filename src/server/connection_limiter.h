@@ -27,8 +27,13 @@ class ConnectionLimiter {
   ConnectionLimiter(const ConnectionLimiter&) = delete;
   ConnectionLimiter& operator=(const ConnectionLimiter&) = delete;
 
-  // Each kAdmitted is owed one Release with the same address.
-  Verdict Admit(const IpAddress& client);
+  // From the next connection on these count. Nobody is put out; where more are open than may be, new ones are refused
+  // until some have closed.
+  void SetOptions(const Options& options);
+
+  // Each kAdmitted is owed one Release, with the same address or, since what counts as one client may have changed by
+  // then, with what it was `counted_as`.
+  Verdict Admit(const IpAddress& client, IpAddress* counted_as = nullptr);
   void Release(const IpAddress& client);
 
   // What counts as one client.
@@ -38,8 +43,10 @@ class ConnectionLimiter {
   size_t clients() const;  // with at least one connection
 
  private:
-  const Options options_;
+  IpPrefix PrefixLocked(const IpAddress& client) const;
+
   mutable std::mutex mutex_;
+  Options options_;                        // guarded by mutex_
   size_t open_ = 0;                        // guarded by mutex_
   std::map<IpAddress, size_t> by_client_;  // guarded by mutex_
 };

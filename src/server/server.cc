@@ -69,9 +69,15 @@ constexpr std::chrono::seconds kStopMargin{1};
 }  // namespace
 
 Server::Server(const Config& config, size_t workers)
-    : limiter_(LimiterOptions(config)), sockets_(workers), statistics_(workers) {
-  patience_.idle = config.limits.tcp_idle;
-  patience_.drain = config.query.deadline + kStopMargin;
+    : limiter_(LimiterOptions(config)), patience_(PatienceOf(config)), sockets_(workers), statistics_(workers) {}
+
+void Server::SetLimits(const Config& config) { limiter_.SetOptions(LimiterOptions(config)); }
+
+StreamPatience Server::PatienceOf(const Config& config) {
+  StreamPatience patience;
+  patience.idle = config.limits.tcp_idle;
+  patience.drain = config.query.deadline + kStopMargin;
+  return patience;
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Bind(const Config& config, size_t workers) {

@@ -38,6 +38,11 @@ class Server {
   std::unique_ptr<ServerWorker> MakeWorker(size_t worker, asio::io_context& loop, QueryHandler& handler,
                                            const Clock& clock);
 
+  // Limits on connections as `config` has them, from the next one on. Thread-safe.
+  void SetLimits(const Config& config);
+  // What each ServerWorker is to be told beside that.
+  static StreamPatience PatienceOf(const Config& config);
+
   // What all workers did, as of now. Thread-safe.
   UdpTotals udp_totals() const;
   StreamTotals stream_totals() const;
@@ -54,7 +59,7 @@ class Server {
   absl::Status BindSiblings();
 
   ConnectionLimiter limiter_;
-  StreamPatience patience_;
+  const StreamPatience patience_;
   std::vector<Endpoint> endpoints_;
   std::vector<WorkerSockets> sockets_;  // one a worker; empty once MakeWorker has given them away
   std::vector<Statistics> statistics_;  // one a worker; never resized

@@ -17,6 +17,10 @@ ServerWorker::ServerWorker(WorkerSockets sockets, asio::io_context& loop, QueryH
   }
 }
 
+void ServerWorker::SetPatience(const StreamPatience& patience) {
+  for (const auto& listener : streams_) listener->SetPatience(patience);
+}
+
 void ServerWorker::Start() {
   for (const auto& listener : udp_) listener->Start();
   for (const auto& listener : streams_) listener->Start();

@@ -33,6 +33,9 @@ class ServerWorker {
   ServerWorker(const ServerWorker&) = delete;
   ServerWorker& operator=(const ServerWorker&) = delete;
 
+  // Of the connections that are accepted from now on. On the loop's thread.
+  void SetPatience(const StreamPatience& patience);
+
   // Begins to serve when the loop runs.
   void Start();
 

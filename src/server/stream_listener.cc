@@ -105,7 +105,8 @@ StreamListener::AcceptOutcome StreamListener::AcceptBatch() {
 }
 
 void StreamListener::Admit(Descriptor connected, const Endpoint& peer) {
-  switch (limiter_.Admit(peer.address)) {
+  IpAddress counted_as;
+  switch (limiter_.Admit(peer.address, &counted_as)) {
     case ConnectionLimiter::Verdict::kAdmitted:
       break;
     case ConnectionLimiter::Verdict::kTotalReached:
@@ -122,17 +123,17 @@ void StreamListener::Admit(Descriptor connected, const Endpoint& peer) {
                                                   statistics_, patience_);
   StreamConnection* const connection = owner.get();
   connections_.emplace(connection, std::move(owner));
-  tasks_.Spawn(Serve(connection, peer.address));
+  tasks_.Spawn(Serve(connection, counted_as));
 }
 
 void StreamListener::Refused(LimitReason reason, const IpAddress& client) const {
   LogLimited(reason, limiter_.PrefixOf(client), context_.clock.Now());
 }
 
-Task<> StreamListener::Serve(StreamConnection* connection, IpAddress client) {
+Task<> StreamListener::Serve(StreamConnection* connection, IpAddress counted_as) {
   co_await connection->Run();
   connections_.erase(connection);
-  limiter_.Release(client);
+  limiter_.Release(counted_as);
   statistics_.open.Subtract();
 }
 

@@ -29,6 +29,9 @@ class StreamListener {
 
   const Endpoint& local() const { return local_; }
 
+  // Of the connections that are accepted from now on.
+  void SetPatience(const StreamPatience& patience) { patience_ = patience; }
+
   void Start();
   // Accepts no connection and reads no query from now on.
   void StopReading();
@@ -42,14 +45,14 @@ class StreamListener {
   AcceptOutcome AcceptBatch();
   void Admit(Descriptor connected, const Endpoint& peer);
   void Refused(LimitReason reason, const IpAddress& client) const;
-  Task<> Serve(StreamConnection* connection, IpAddress client);
+  Task<> Serve(StreamConnection* connection, IpAddress counted_as);
 
   ListenerContext& context_;
   Descriptor listening_;
   const Endpoint local_;
   ConnectionLimiter& limiter_;
   StreamStatistics& statistics_;
-  const StreamPatience patience_;
+  StreamPatience patience_;
   // Tells when connections have come; the descriptor stays listening_'s.
   asio::posix::basic_stream_descriptor<Executor> readiness_;
   SteadyTimer back_off_;

@@ -37,10 +37,9 @@ class ResolverTest : public testing::Test {
   explicit ResolverTest(Config config = TestConfig(), QueryCoalescer::Options options = {})
       : config_(std::make_shared<const Config>(std::move(config))),
         cache_({.octets_max = 4 << 20, .shards = 4, .hash_seed = 1}),
-        policy_(*config_, {}),
         upstream_(loop_, clock_, [](const Octets& query) { return PositiveAnswerTo(query); }),
         coalescer_(loop_, upstream_, cache_, clock_, options),
-        resolver_(loop_, config_, policy_, cache_, coalescer_, clock_) {}
+        resolver_(loop_, std::make_shared<const ServingState>(config_, ServerIdentity()), cache_, coalescer_, clock_) {}
 
   static Client LocalClient(Transport transport = Transport::kUdp) {
     return {*Endpoint::Parse("127.0.0.1:40000"), transport};
@@ -79,7 +78,6 @@ class ResolverTest : public testing::Test {
   ManualClock clock_;
   const std::shared_ptr<const Config> config_;
   ResponseCache cache_;
-  Policy policy_;
   FakeUpstream upstream_;
   QueryCoalescer coalescer_;
   Resolver resolver_;

@@ -1,0 +1,124 @@
+#include "app/reloader.h"
+
+#include <absl/status/status.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "config/restart_keys.h"
+
+namespace dotward {
+namespace {
+
+ReloadReport Refused(std::vector<ConfigError> errors) {
+  ReloadReport report;
+  report.errors = std::move(errors);
+  return report;
+}
+
+ReloadReport Refused(const absl::Status& why) {
+  ConfigError error;
+  error.file = "reload";
+  error.message = MessageOf(why);
+  return Refused({std::move(error)});
+}
+
+LogOptions LogOptionsOf(const Config& config) { return {config.log.level, config.log.format, config.log.file}; }
+
+bool SameLog(const Config& a, const Config& b) {
+  return a.log.level == b.log.level && a.log.format == b.log.format && a.log.file == b.log.file;
+}
+
+void LogReport(const ReloadReport& report) {
+  for (const ConfigError& error : report.errors) Log(LogLevel::kError, "configuration", {{"error", error.ToString()}});
+  for (const ConfigError& warning : report.warnings) {
+    Log(LogLevel::kWarning, "configuration", {{"warning", warning.ToString()}});
+  }
+  for (const std::string& key : report.needs_restart) {
+    Log(LogLevel::kWarning, "a change needs a restart", {{"key", key}});
+  }
+  if (report.accepted) {
+    Log(LogLevel::kInfo, "configuration reloaded", {{"needs_restart", uint64_t{report.needs_restart.size()}}});
+  } else {
+    Log(LogLevel::kError, "configuration refused; what served before serves on",
+        {{"errors", uint64_t{report.errors.size()}}});
+  }
+}
+
+}  // namespace
+
+void Reloader::Start() {
+  const std::lock_guard lock(mutex_);
+  running_ = true;
+  thread_ = std::thread([this] { Run(); });
+  pthread_setname_np(thread_.native_handle(), "reload");
+}
+
+void Reloader::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    running_ = false;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Reloader::Request() {
+  {
+    const std::lock_guard lock(mutex_);
+    requested_ = begun_ + 1;
+  }
+  changed_.notify_all();
+}
+
+ReloadReport Reloader::Reload() {
+  std::unique_lock lock(mutex_);
+  const uint64_t mine = begun_ + 1;
+  requested_ = mine;
+  changed_.notify_all();
+  changed_.wait(lock, [&] { return ended_ >= mine || !running_; });
+  return ended_ >= mine ? last_ : Refused(absl::UnavailableError("the server is not running"));
+}
+
+void Reloader::Run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return requested_ > begun_ || !running_; });
+    if (!running_) return;
+    ++begun_;
+    lock.unlock();
+    if (hooks_.began) hooks_.began();
+    ReloadReport report = ReloadOnce();
+    LogReport(report);
+    if (hooks_.ended) hooks_.ended();
+    lock.lock();
+    last_ = std::move(report);
+    ended_ = begun_;
+    changed_.notify_all();
+  }
+}
+
+// Everything that can fail comes before the swap, the log last of it: it is the only step that is seen outside.
+ReloadReport Reloader::ReloadOnce() {
+  ConfigResult loaded = hooks_.load();
+  if (!loaded.ok()) return Refused(std::move(loaded.errors));
+  const std::shared_ptr<const Config> before = service_.state()->config;
+  ReloadReport report;
+  report.needs_restart = KeepUntilRestart(*before, &*loaded.config);
+  const auto now = std::make_shared<const Config>(*std::move(loaded.config));
+  absl::StatusOr<Service::Prepared> prepared = service_.Prepare(now);
+  if (!prepared.ok()) return Refused(prepared.status());
+  if (!SameLog(*before, *now)) {
+    if (const absl::Status logging = OpenLog(LogOptionsOf(*now)); !logging.ok()) return Refused(logging);
+  }
+  if (const absl::Status adopted = service_.Adopt(*std::move(prepared)); !adopted.ok()) return Refused(adopted);
+  if (hooks_.applied) hooks_.applied(*before, *now);
+  report.accepted = true;
+  report.warnings = std::move(loaded.warnings);
+  return report;
+}
+
+}  // namespace dotward
