@@ -32,23 +32,33 @@ bool SameLog(const Config& a, const Config& b) {
   return a.log.level == b.log.level && a.log.format == b.log.format && a.log.file == b.log.file;
 }
 
-void LogReport(const ReloadReport& report) {
-  for (const ConfigError& error : report.errors) Log(LogLevel::kError, "configuration", {{"error", error.ToString()}});
-  for (const ConfigError& warning : report.warnings) {
-    Log(LogLevel::kWarning, "configuration", {{"warning", warning.ToString()}});
+// `number` tells one reload from the next, so that their lines are not folded into one.
+void LogReport(const ReloadReport& report, uint64_t number) {
+  for (const ConfigError& error : report.errors) {
+    Log(LogLevel::kError, "an error in the configuration", {{"error", error.ToString()}});
   }
-  for (const std::string& key : report.needs_restart) {
-    Log(LogLevel::kWarning, "a change needs a restart", {{"key", key}});
+  LogWarnings(report.warnings);
+  for (const std::string& change : report.needs_restart) {
+    Log(LogLevel::kWarning, "a change of the configuration needs a restart", {{"change", change}});
   }
   if (report.accepted) {
-    Log(LogLevel::kInfo, "configuration reloaded", {{"needs_restart", uint64_t{report.needs_restart.size()}}});
+    Log(LogLevel::kInfo, "the configuration was reloaded",
+        {{"reload", number}, {"needs_restart", uint64_t{report.needs_restart.size()}}});
   } else {
-    Log(LogLevel::kError, "configuration refused; what served before serves on",
-        {{"errors", uint64_t{report.errors.size()}}});
+    Log(LogLevel::kError, "the configuration was refused, and what served before serves on",
+        {{"reload", number}, {"errors", uint64_t{report.errors.size()}}});
   }
 }
 
 }  // namespace
+
+void LogWarnings(const std::vector<ConfigError>& warnings) {
+  for (const ConfigError& warning : warnings) {
+    const std::string line = warning.line > 0 ? StrCat(":", warning.line) : "";
+    Log(LogLevel::kWarning, "worth a look in the configuration",
+        {{"place", warning.file + line}, {"warning", warning.message}});
+  }
+}
 
 void Reloader::Start() {
   const std::lock_guard lock(mutex_);
@@ -88,11 +98,11 @@ void Reloader::Run() {
   while (true) {
     changed_.wait(lock, [this] { return requested_ > begun_ || !running_; });
     if (!running_) return;
-    ++begun_;
+    const uint64_t number = ++begun_;
     lock.unlock();
     if (hooks_.began) hooks_.began();
     ReloadReport report = ReloadOnce();
-    LogReport(report);
+    LogReport(report, number);
     if (hooks_.ended) hooks_.ended();
     lock.lock();
     last_ = std::move(report);

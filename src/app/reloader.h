@@ -8,12 +8,16 @@
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "app/service.h"
 #include "config/reload_report.h"
 #include "dotward/config.h"
 
 namespace dotward {
+
+// Of a configuration that was accepted.
+void LogWarnings(const std::vector<ConfigError>& warnings);
 
 // Reloads the configuration of a running server, on a thread of its own: loads and checks it whole, then swaps it in or
 // leaves everything as it is, and logs which. Requests that come while one is under way share the next one, which sees

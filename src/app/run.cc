@@ -54,6 +54,8 @@ std::string JoinEndpoints(const std::vector<Endpoint>& endpoints) {
   return text;
 }
 
+std::string ServingText(const Service& service) { return StrCat("serving on ", JoinEndpoints(service.listening())); }
+
 void DumpStatistics(Service& service) {
   const DumpDetail detail = LogEnabled(LogLevel::kDebug) ? DumpDetail::kWithShards : DumpDetail::kTotals;
   LogBlock(LogLevel::kInfo, "statistics", RenderDump(service.Statistics(), detail));
@@ -133,11 +135,7 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   const auto config = std::make_shared<const Config>(*loaded.config);
   const absl::Status logging = OpenLog({config->log.level, config->log.format, config->log.file});
   if (!logging.ok()) return Fail(logging, ExitCode::kFiles);
-  for (const ConfigError& warning : loaded.warnings) {
-    const std::string line = warning.line > 0 ? StrCat(":", warning.line) : "";
-    Log(LogLevel::kWarning, "worth a look in the configuration",
-        {{"place", warning.file + line}, {"warning", warning.message}});
-  }
+  LogWarnings(loaded.warnings);
 
   // A client or an upstream that has gone is an error of one write, never the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
@@ -153,7 +151,9 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   absl::StatusOr<std::unique_ptr<Service>> service = Service::Create(config, clock);
   if (!service.ok()) return Fail(service.status(), ExitCodeFor(service.status()));
   Reloader reloader(**service, {.load = [&command_line] { return EffectiveConfig(command_line); },
-                                .applied = [](const Config&, const Config& now) { RaiseDescriptorLimit(now); }});
+                                .began = [&] { manager.Reloading(clock.Now()); },
+                                .applied = [](const Config&, const Config& now) { RaiseDescriptorLimit(now); },
+                                .ended = [&] { manager.Ready(ServingText(**service)); }});
   LiveServiceControl control(**service, clock, ConfigFileOf(command_line), [&reloader] { return reloader.Reload(); });
   absl::StatusOr<std::unique_ptr<HttpServer>> http = ListenHttp(*config, control, clock);
   if (!http.ok()) return Fail(http.status(), ExitCodeFor(http.status()));
@@ -174,7 +174,7 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
        {"upstreams", uint64_t{config->upstreams.size()}},
        {"cache_bytes", uint64_t{config->cache.size_octets}},
        {"http", *http ? (*http)->listening().ToString() : "off"}});
-  manager.Ready(StrCat("serving on ", JoinEndpoints((*service)->listening())));
+  manager.Ready(ServingText(**service));
   manager.StartWatchdog([loops = (*service)->loops()](const auto& turned) { ProbeLoops(loops, turned); });
   TaskGroup tasks(loop);
   tasks.Spawn(ServeSignals(signals, **service, reloader, manager));

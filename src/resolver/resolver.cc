@@ -146,7 +146,7 @@ ReplyContext Resolver::ContextOf(const ScannedMessage& query, Transport transpor
 // What is left of a policy decision to do: the reply, where one is owed.
 ImmediateReply Resolver::Decided(const PolicyDecision& decision, const Arrival& arrival, std::span<uint8_t> buffer) {
   if (decision.by_access_list) {
-    const auto& prefix = config_->limits.client_prefix;
+    const auto& prefix = state_->config->limits.client_prefix;
     LogLimited(LimitReason::kAccess, ClientPrefix(arrival.client.endpoint.address, prefix.ipv4, prefix.ipv6),
                arrival.at);
   }
