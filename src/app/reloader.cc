@@ -1,12 +1,12 @@
 #include "app/reloader.h"
 
-#include <absl/status/status.h>
 #include <pthread.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "base/log.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
 #include "config/restart_keys.h"
 
@@ -111,7 +111,17 @@ void Reloader::Run() {
   }
 }
 
-// Everything that can fail comes before the swap, the log last of it: it is the only step that is seen outside.
+// Both logs, or neither.
+absl::Status Reloader::ApplyLogs(const Config& before, const Config& now) {
+  RETURN_IF_ERROR(service_.query_log().Apply(QueryLog::Options::Of(now)));
+  if (SameLog(before, now)) return absl::OkStatus();
+  const absl::Status opened = OpenLog(LogOptionsOf(now));
+  // What it had a moment ago it can have again; where not, there is nothing better than the new one.
+  if (!opened.ok()) static_cast<void>(!service_.query_log().Apply(QueryLog::Options::Of(before)).ok());
+  return opened;
+}
+
+// Everything that can fail comes before the swap, the logs last of it: they alone are seen outside.
 ReloadReport Reloader::ReloadOnce() {
   ConfigResult loaded = hooks_.load();
   if (!loaded.ok()) return Refused(std::move(loaded.errors));
@@ -121,9 +131,7 @@ ReloadReport Reloader::ReloadOnce() {
   const auto now = std::make_shared<const Config>(*std::move(loaded.config));
   absl::StatusOr<Service::Prepared> prepared = service_.Prepare(now);
   if (!prepared.ok()) return Refused(prepared.status());
-  if (!SameLog(*before, *now)) {
-    if (const absl::Status logging = OpenLog(LogOptionsOf(*now)); !logging.ok()) return Refused(logging);
-  }
+  if (const absl::Status logs = ApplyLogs(*before, *now); !logs.ok()) return Refused(logs);
   if (const absl::Status adopted = service_.Adopt(*std::move(prepared)); !adopted.ok()) return Refused(adopted);
   if (hooks_.applied) hooks_.applied(*before, *now);
   report.accepted = true;

@@ -1,6 +1,8 @@
 #ifndef DOTWARD_APP_RELOADER_H_
 #define DOTWARD_APP_RELOADER_H_
 
+#include <absl/status/status.h>
+
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -51,6 +53,7 @@ class Reloader {
  private:
   void Run();
   ReloadReport ReloadOnce();
+  absl::Status ApplyLogs(const Config& before, const Config& now);
 
   Service& service_;
   const Hooks hooks_;

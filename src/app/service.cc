@@ -242,8 +242,7 @@ class Service::Worker {
   Worker(size_t number, Service& service)
       : number_(number),
         recorder_(service.query_log_.queue(number)),
-        resolver_(loop_, service.state(), service.cache_, service.forwarding_->coalescer(), service.clock_,
-                  &recorder_),
+        resolver_(loop_, service.state(), service.cache_, service.forwarding_->coalescer(), service.clock_, &recorder_),
         listeners_(service.server_->MakeWorker(number, loop_, resolver_, service.clock_)) {}
 
   void Start() {
