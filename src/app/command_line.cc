@@ -48,7 +48,8 @@ constexpr std::string_view kHelp =
   --upstream URL       tls://9.9.9.9#dns.quad9.net, with :PORT where it is not 853, or, in the clear, udp://10.0.0.1
                        or tcp://10.0.0.1; replaces the file's upstreams
 
-Signals: TERM and INT stop, USR1 writes the statistics to the log, USR2 opens the log file anew.
+Signals: TERM and INT stop, HUP reads the configuration anew, USR1 writes the statistics to the log, USR2 opens the log
+file anew.
 Exit codes: 0 ok, 1 configuration, 2 network, 3 files, 4 memory, 5 other.
 )";
 

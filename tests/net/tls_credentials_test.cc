@@ -7,6 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <sstream>
+#include <utility>
+
 #include "base/strings.h"
 #include "testing/loopback/test_certificates.h"
 
@@ -20,6 +24,30 @@ TEST(TlsClientCredentialsTest, ReadsACaFile) {
   const auto credentials = TlsClientCredentials::Create(authority.ca_file());
   ASSERT_TRUE(credentials.ok()) << credentials.status();
   EXPECT_EQ((*credentials)->source(), authority.ca_file());
+}
+
+TEST(TlsClientCredentialsTest, U2_TheSameChecksAreTheSameAuthoritiesAndPinsWhateverTheFileIsCalled) {
+  const TestAuthority one, other;
+  const auto create = [](TlsClientCredentials::Options options) {
+    return TlsClientCredentials::Create(std::move(options)).value();
+  };
+  const auto original = create({.ca_file = one.ca_file()});
+  std::ostringstream text;
+  text << std::ifstream(one.ca_file()).rdbuf();
+  const TemporaryFile copy(text.str());
+  EXPECT_TRUE(original->ChecksTheSameAs(*create({.ca_file = copy.path()})));
+  EXPECT_FALSE(original->ChecksTheSameAs(*create({.ca_file = other.ca_file()})));
+  EXPECT_FALSE(original->ChecksTheSameAs(*create({.ca_file = one.ca_file(), .pins = {SpkiPin{}}})));
+  EXPECT_FALSE(original->ChecksTheSameAs(*create({.ca_file = one.ca_file(), .versions = TlsVersions::kTls12Only})));
+  const auto pinned = create({.pins = {SpkiPin{}}, .pin_only = true});
+  EXPECT_FALSE(pinned->ChecksTheSameAs(*create({.ca_file = one.ca_file(), .pins = {SpkiPin{}}})));
+  EXPECT_TRUE(pinned->ChecksTheSameAs(*create({.pins = {SpkiPin{}}, .pin_only = true})));
+  // The order in a file means nothing.
+  std::ostringstream second;
+  second << std::ifstream(other.ca_file()).rdbuf();
+  const TemporaryFile both(text.str() + second.str()), swapped(second.str() + text.str());
+  EXPECT_TRUE(create({.ca_file = both.path()})->ChecksTheSameAs(*create({.ca_file = swapped.path()})));
+  EXPECT_FALSE(original->ChecksTheSameAs(*create({.ca_file = both.path()})));
 }
 
 TEST(TlsClientCredentialsTest, U1_MissingCaFileIsNamed) {

@@ -41,6 +41,30 @@ TEST(PendingQuestionsTest, FindsAQuestionByAllThatTellsItApartAndNotByCase) {
   EXPECT_EQ(pending.Find({.qname = name.wire(), .qtype = 1}), nullptr);
 }
 
+TEST(PendingQuestionsTest, OtherLimitsCountFromTheNextWaiterOn) {
+  PendingQuestions pending({.waiting_per_client = 100, .ipv4_prefix = 32});
+  std::list<PendingExchange> exchanges;
+  std::list<Waiter> waiters;
+  const auto wait = [&](int number, const std::string& client) -> PendingWaiter& {
+    Waiter& waiter = waiters.emplace_back("w.d" + std::to_string(number) + ".test.", client);
+    pending.Start(exchanges.emplace_back(waiter.waiter.question, kDeadline));
+    pending.Wait(waiter.waiter, exchanges.back());
+    return waiter.waiter;
+  };
+  for (int i = 0; i < 10; ++i) EXPECT_FALSE(pending.FindSurplus(wait(i, "192.0.2.1")));
+  pending.SetOptions({.waiting_per_client = 4, .ipv4_prefix = 24});
+  // The client is another one now; who waited is still counted for the old one, until nobody is left.
+  EXPECT_FALSE(pending.FindSurplus(wait(10, "192.0.2.1")));
+  EXPECT_EQ(pending.clients(), 2U);
+  pending.SetOptions({.waiting_per_client = 4, .ipv4_prefix = 32});
+  const auto surplus = pending.FindSurplus(wait(11, "192.0.2.1"));
+  ASSERT_TRUE(surplus);
+  EXPECT_EQ(surplus->waiter, &waiters.front().waiter) << "the oldest";
+  for (Waiter& waiter : waiters) pending.Leave(waiter.waiter);
+  EXPECT_EQ(pending.clients(), 0U);
+  for (PendingExchange& exchange : exchanges) pending.End(exchange);
+}
+
 TEST(PendingQuestionsTest, SuffixesAreFoundOnlyWhereALimitCanBeNear) {
   PendingQuestions pending({.waiting_per_client = 8});
   std::list<PendingExchange> exchanges;

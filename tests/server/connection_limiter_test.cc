@@ -44,6 +44,23 @@ TEST(ConnectionLimiterTest, AnIpv6ClientIsItsPrefix) {
   EXPECT_EQ(limiter.clients(), 1U);
 }
 
+TEST(ConnectionLimiterTest, OtherLimitsCountFromTheNextConnectionOn) {
+  ConnectionLimiter limiter({.total_max = 10, .per_client_max = 1, .ipv4_prefix = 32});
+  IpAddress first, second;
+  EXPECT_EQ(limiter.Admit(Address("192.0.2.1"), &first), Verdict::kAdmitted);
+  EXPECT_EQ(limiter.Admit(Address("192.0.2.2"), &second), Verdict::kAdmitted);
+  limiter.SetOptions({.total_max = 10, .per_client_max = 1, .ipv4_prefix = 24});
+  IpAddress third;
+  EXPECT_EQ(limiter.Admit(Address("192.0.2.3"), &third), Verdict::kAdmitted);
+  EXPECT_EQ(limiter.Admit(Address("192.0.2.1")), Verdict::kClientReached);
+  // Each is given back as what it was counted as.
+  for (const IpAddress& counted_as : {first, second, third}) limiter.Release(counted_as);
+  EXPECT_EQ(limiter.open(), 0U);
+  EXPECT_EQ(limiter.clients(), 0U);
+  limiter.SetOptions({.total_max = 0});
+  EXPECT_EQ(limiter.Admit(Address("192.0.2.1")), Verdict::kTotalReached);
+}
+
 TEST(ConnectionLimiterTest, AReleaseThatNothingWasAdmittedForChangesNothing) {
   ConnectionLimiter limiter({});
   limiter.Release(Address("192.0.2.1"));
