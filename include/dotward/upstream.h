@@ -18,6 +18,18 @@ namespace dotward {
 
 class Cancellation;
 
+// How an exchange went, for whoever looks at the slow ones. Filled once it is over; times in microseconds, of the
+// attempt that decided it or, where nobody answered, of the last.
+struct ExchangeTrace {
+  uint32_t total_us = 0;   // of the whole exchange
+  uint32_t waited_us = 0;  // until the question was put on a connection: connecting, handshake, a free place
+  uint32_t answer_us = 0;  // from there to the answer, or to the end
+  uint8_t attempts = 0;    // servers that were asked
+  uint8_t hedges = 0;      // of them, those asked beside another because that one was late
+  uint8_t sent_again = 0;  // times that a question was put on another connection, or into another datagram
+  bool answered = false;   // by somebody, whatever the answer was
+};
+
 // One question as it is sent: ID, EDNS and padding are the sender's own business.
 struct UpstreamQuery {
   Name name;
@@ -27,6 +39,8 @@ struct UpstreamQuery {
   bool checking_disabled = false;
   // Where the asker may lose interest before the deadline; may be null. See Upstream::Exchange.
   Cancellation* cancellation = nullptr;
+  // Where to write how it went; may be null.
+  ExchangeTrace* trace = nullptr;
 };
 
 // A response that was matched to its query (RFC 5452 §9.1) and parsed. Move-only; `message` borrows from `octets`,

@@ -133,6 +133,7 @@ ReloadReport Reloader::ReloadOnce() {
   if (!prepared.ok()) return Refused(prepared.status());
   if (const absl::Status logs = ApplyLogs(*before, *now); !logs.ok()) return Refused(logs);
   if (const absl::Status adopted = service_.Adopt(*std::move(prepared)); !adopted.ok()) return Refused(adopted);
+  service_.slow_queries().Apply(QueryLog::Options::Of(*now).privacy);
   if (hooks_.applied) hooks_.applied(*before, *now);
   report.accepted = true;
   report.warnings = std::move(loaded.warnings);

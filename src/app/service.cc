@@ -241,7 +241,7 @@ class Service::Worker {
  public:
   Worker(size_t number, Service& service)
       : number_(number),
-        recorder_(service.query_log_.queue(number)),
+        recorder_(service.query_log_.queue(number), service.slow_queries_, service.clock_),
         resolver_(loop_, service.state(), service.cache_, service.forwarding_->coalescer(), service.clock_, &recorder_),
         listeners_(service.server_->MakeWorker(number, loop_, resolver_, service.clock_)) {}
 
@@ -310,7 +310,8 @@ Service::Service(const std::shared_ptr<const Config>& config, const Clock& clock
       cache_({.octets_max = config->cache.size_octets, .hash_seed = RandomSeed()}),
       identity_(Identity(cache_, clock_)),
       server_(std::move(server)),
-      query_log_(server_->workers(), clock_) {}
+      query_log_(server_->workers(), clock_),
+      slow_queries_(QueryLog::Options::Of(*config).privacy) {}
 
 Service::~Service() { Stop(); }
 

@@ -11,6 +11,7 @@
 
 #include "admin/query_log.h"
 #include "admin/service_control.h"
+#include "admin/slow_queries.h"
 #include "admin/statistics.h"
 #include "base/mutex.h"
 #include "dotward/clock.h"
@@ -63,6 +64,7 @@ class Service {
   // See ServiceControl::Query.
   void Ask(ControlQuery query, std::function<void(ControlAnswer)> done);
   QueryLog& query_log() { return query_log_; }
+  SlowQueries& slow_queries() { return slow_queries_; }
   ResponseCache& cache() { return cache_; }
   Duration uptime() const { return clock_.Now() - started_at_; }
 
@@ -88,6 +90,7 @@ class Service {
   std::shared_ptr<const UpstreamPlan> plan_ ABSL_GUARDED_BY(current_);
   std::unique_ptr<Server> server_;
   QueryLog query_log_;  // every worker has its queue in it
+  SlowQueries slow_queries_;
   // Below the workers, since they wait for it: made before them, stopped after them.
   std::unique_ptr<ForwardingThread> forwarding_;
   std::vector<std::unique_ptr<Worker>> workers_;

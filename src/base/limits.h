@@ -207,6 +207,10 @@ struct Limits {
   // How long lines gather before they are written, so that a busy server wakes the thread that writes few times.
   static constexpr std::chrono::milliseconds kQueryLogBatchTime{20};
   static constexpr std::chrono::seconds kQueryLogNewsInterval{60};  // between lines that say how many were lost
+  // Queries that took longer, or failed: how many of the last are kept, and how many of one second.
+  static constexpr std::chrono::milliseconds kSlowQueryTime{500};
+  static constexpr size_t kSlowQueriesMax = 256;
+  static constexpr size_t kSlowQueriesPerSecond = 64;
 
   // --- config ---
   static constexpr size_t kConfigOctetsMax = size_t{4} << 20;

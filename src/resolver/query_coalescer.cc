@@ -14,9 +14,10 @@
 namespace dotward {
 namespace {
 
-ResolutionPtr FailureFor(const absl::Status& status) {
+ResolutionPtr FailureFor(const absl::Status& status, const ExchangeTrace& trace) {
   ErrorReply reply = ErrorReplyFor(status);
   Resolution failure;
+  failure.trace = trace;
   failure.rcode = reply.rcode;
   failure.errors.push_back(std::move(reply.error));
   return std::make_shared<const Resolution>(std::move(failure));
@@ -30,8 +31,10 @@ ResolutionPtr GivenUp(std::string_view why) {
 }
 
 // An upstream's failure is passed on with its reasons, but for FORMERR: that is about our message, not the client's.
-ResolutionPtr FailureFrom(const UpstreamResponse& response, const Classification& classification) {
+ResolutionPtr FailureFrom(const UpstreamResponse& response, const Classification& classification,
+                          const ExchangeTrace& trace) {
   Resolution failure;
+  failure.trace = trace;
   const bool about_the_question = classification.kind == ResponseKind::kFailure &&
                                   classification.rcode != Rcode::kNoError && classification.rcode != Rcode::kNxDomain &&
                                   classification.rcode != Rcode::kFormErr && classification.rcode < Rcode::kBadVers;
@@ -131,12 +134,14 @@ void QueryCoalescer::GiveUp(const PendingQuestions::Surplus& surplus, SteadyTime
 Task<> QueryCoalescer::Run(std::unique_ptr<PendingExchange> exchange) {
   statistics_.in_flight.Add();
   statistics_.exchanges.Add();
+  ExchangeTrace trace;
+  exchange->query.trace = &trace;
   while (true) {
     const absl::StatusOr<UpstreamResponse> response = co_await upstream_.Exchange(exchange->query, exchange->deadline);
     const bool taken_back = exchange->cancellation.cancelled();
     // Nobody waits for it, but an answer is an answer.
     if (taken_back && !response.ok()) break;
-    const ResolutionPtr resolution = Conclude(*exchange, response);
+    const ResolutionPtr resolution = Conclude(*exchange, response, trace);
     if (taken_back) break;
     const SteadyTime now = clock_.Now();
     const bool out_of_time = absl::IsDeadlineExceeded(response.status()) && exchange->deadline.ExpiredAt(now);
@@ -168,27 +173,28 @@ bool QueryCoalescer::CompleteWaiting(PendingExchange& exchange, const Resolution
 }
 
 ResolutionPtr QueryCoalescer::Conclude(const PendingExchange& exchange,
-                                       const absl::StatusOr<UpstreamResponse>& response) {
+                                       const absl::StatusOr<UpstreamResponse>& response, const ExchangeTrace& trace) {
   if (!response.ok()) {
     statistics_.failures.Add();
-    return FailureFor(response.status());
+    return FailureFor(response.status(), trace);
   }
   Classification classification = ClassifyResponse(
       *response->message, options_.ttl, exchange.query.dnssec_ok ? DnssecRecords::kKeep : DnssecRecords::kLeaveOut);
   if (!classification.usable()) {
     statistics_.failures.Add();
-    return FailureFrom(*response, classification);
+    return FailureFrom(*response, classification, trace);
   }
   classification.authentic_data &= options_.trust_upstream_ad && response->authenticated;
   absl::StatusOr<ImagePtr> image =
       ResponseImage::Build(*response->message, classification, *response->upstream, response->received_at);
   if (!image.ok()) {
     statistics_.failures.Add();
-    return FailureFor(image.status());
+    return FailureFor(image.status(), trace);
   }
   cache_.Insert(exchange.question(), *image, clock_.Now());
   Resolution answer;
   answer.image = *std::move(image);
+  answer.trace = trace;
   return std::make_shared<const Resolution>(std::move(answer));
 }
 

@@ -63,7 +63,8 @@ class QueryCoalescer {
   // Whether the exchange is over; if not, those are left who have time for another round.
   bool CompleteWaiting(PendingExchange& exchange, const ResolutionPtr& resolution, bool out_of_time, SteadyTime now);
   // What a response, or the lack of one, means for those who wait; stores it where it may be used again.
-  ResolutionPtr Conclude(const PendingExchange& exchange, const absl::StatusOr<UpstreamResponse>& response);
+  ResolutionPtr Conclude(const PendingExchange& exchange, const absl::StatusOr<UpstreamResponse>& response,
+                         const ExchangeTrace& trace);
   void Complete(PendingWaiter& waiter, ResolutionPtr resolution);
 
   Upstream& upstream_;

@@ -9,6 +9,7 @@
 #include "dns/types.h"
 #include "dotward/clock.h"
 #include "dotward/query_handler.h"
+#include "dotward/upstream.h"
 
 namespace dotward {
 
@@ -32,7 +33,8 @@ struct AnsweredQuery {
   std::span<const ExtendedError> errors;  // of a reply without an image
   const ResponseImage* image;             // what was rendered; may be null
   SteadyTime received_at;
-  Duration duration;  // from there to the reply
+  Duration duration;           // from there to the reply
+  const ExchangeTrace* trace;  // of what was asked upstream; null where nobody waited for that
 };
 
 // Whoever wants to know of every reply. Called on the worker's thread for each: it must not block, and what it costs,

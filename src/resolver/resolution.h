@@ -9,6 +9,7 @@
 #include "base/intrusive_list.h"
 #include "dns/response_image.h"
 #include "dns/types.h"
+#include "dotward/upstream.h"
 #include "resolver/pending_questions.h"
 
 namespace dotward {
@@ -18,6 +19,7 @@ struct Resolution {
   ImagePtr image;                     // the answer, or null where there is none
   Rcode rcode = Rcode::kServFail;     // without an image: what the client is told
   std::vector<ExtendedError> errors;  // without an image
+  ExchangeTrace trace;                // of what was asked upstream for it, if anything was
 };
 using ResolutionPtr = std::shared_ptr<const Resolution>;
 

@@ -127,8 +127,8 @@ void Resolver::Finish(std::vector<CompletedWait>& batch) {
     waiting_.Remove(*wait.waiter);
     const std::unique_ptr<WaitingQuery> query(static_cast<WaitingQuery*>(wait.waiter));
     const Client client{{query->client, query->port}, query->transport};
-    const Arrival arrival{client, query->received_at, query->context};
     const Resolution& resolution = *wait.resolution;
+    const Arrival arrival{client, query->received_at, query->context, &resolution.trace};
     const ImmediateReply reply = resolution.image ? SendImage(*resolution.image, resolution.image->AgeSeconds(now),
                                                               AnswerSource::kUpstream, arrival, later_reply_)
                                                   : SendError(resolution.rcode, resolution.errors,
@@ -189,7 +189,8 @@ void Resolver::Observe(const Arrival& arrival, AnswerSource source, Rcode rcode,
   CountReply(statistics_, source, rcode, duration);
   if ((ReadU16(&reply[header::kFlags]) & header::kTc) != 0) statistics_.replies_truncated.Add();
   if (observer_ == nullptr) return;
-  observer_->Answered({arrival.client, arrival.context, source, rcode, reply, errors, image, arrival.at, duration});
+  observer_->Answered(
+      {arrival.client, arrival.context, source, rcode, reply, errors, image, arrival.at, duration, arrival.trace});
 }
 
 }  // namespace dotward

@@ -45,6 +45,7 @@ class Resolver final : public QueryHandler {
     const Client& client;
     SteadyTime at;
     const ReplyContext& context;
+    const ExchangeTrace* trace = nullptr;
   };
 
   ReplyContext ContextOf(const ScannedMessage& query, Transport transport) const;

@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -101,7 +102,14 @@ class Attempt {
     Complete(std::move(response));
   }
 
+  // Once a connection, or a datagram, has the question.
+  void Sent(SteadyTime now) {
+    const auto waited = std::chrono::duration_cast<std::chrono::microseconds>(now - started_at).count();
+    waited_us = static_cast<uint32_t>(std::clamp<int64_t>(waited, 0, UINT32_MAX));
+  }
+
   SteadyTime started_at{};
+  uint32_t waited_us = 0;     // from there until it was sent, for the last time
   uint64_t batch = 0;         // the connection's batch that carries it
   uint16_t id = 0;            // on its connection
   uint8_t sends = 0;          // how often it has been put on a connection that then sent it

@@ -171,6 +171,7 @@ Task<> DatagramUpstream::Fly(std::unique_ptr<Flight> owned) {
 absl::Status DatagramUpstream::Send(Flight& flight) {
   flight.sent_at = Now();
   flight.mismatches = 0;
+  if (flight.sends == 0) flight.attempt->Sent(flight.sent_at);
   if (flight.sends++ != 0 && flight.purpose == Purpose::kQuery) record_.counters.retried.Add();
   ASSIGN_OR_RETURN(Descriptor descriptor, OpenSocket(record_.endpoint));
 

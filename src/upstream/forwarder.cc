@@ -319,6 +319,7 @@ Task<absl::StatusOr<UpstreamResponse>> Forwarder::RunRace(ZoneReference zone, co
   while (!race.Advance(Now())) co_await race.Sleep();
   // What was asked under another plan says nothing of this one's upstreams.
   if (zone.plan == plans_) Watch(race, zones_[zone.number], Now());
+  if (query.trace != nullptr) *query.trace = race.Trace(Now());
   co_return race.Result();
 }
 

@@ -271,6 +271,30 @@ Race::End Race::end() const {
   return timed_out_ ? End::kOutOfTime : End::kFailed;
 }
 
+ExchangeTrace Race::Trace(SteadyTime now) {
+  const auto microseconds = [](Duration duration) {
+    const auto count = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+    return static_cast<uint32_t>(std::clamp<int64_t>(count, 0, UINT32_MAX));
+  };
+  ExchangeTrace trace;
+  trace.total_us = microseconds(now - started_);
+  trace.attempts = static_cast<uint8_t>(entrants_.size());
+  trace.answered = best_ != nullptr;
+  for (const Entrant& entrant : entrants_) {
+    if (entrant.role == Role::kHedge) ++trace.hedges;
+    const unsigned again = entrant.attempt.sends > 1 ? entrant.attempt.sends - 1U : 0U;
+    trace.sent_again = static_cast<uint8_t>(std::min(trace.sent_again + again, 255U));
+  }
+  if (entrants_.empty()) return trace;
+  Entrant& decided = best_ != nullptr ? *best_ : entrants_.back();
+  const Attempt& attempt = decided.attempt;
+  const SteadyTime ended = best_ != nullptr ? decided.attempt.result()->received_at : now;
+  const bool sent = attempt.sends != 0;
+  trace.waited_us = sent ? attempt.waited_us : microseconds(ended - attempt.started_at);
+  if (sent) trace.answer_us = microseconds(ended - attempt.started_at - std::chrono::microseconds(attempt.waited_us));
+  return trace;
+}
+
 absl::StatusOr<UpstreamResponse> Race::Result() {
   if (best_ != nullptr) return std::move(best_->attempt.result());
   if (cancelled()) return absl::CancelledError("nobody waits for the answer any more");

@@ -45,6 +45,7 @@ class Race {
   // When Advance was true. Result once.
   End end() const;
   absl::StatusOr<UpstreamResponse> Result();
+  ExchangeTrace Trace(SteadyTime now);  // before Result
   // Calls `visit` with the server of every attempt that nobody answered in time.
   template <typename Visitor>
   void ForEachSilent(Visitor visit) const {

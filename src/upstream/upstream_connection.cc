@@ -80,6 +80,7 @@ void UpstreamConnection::Put(Attempt& attempt, SteadyTime now) {
   attempt.id = TakeFreeId();
   attempt.batch = batch_;
   ++attempt.sends;
+  attempt.Sent(now);
   attempt.HeldBy(this);
   taken_.emplace(attempt.id, Taken{&attempt, now});
   ever_used_.set(attempt.id);
