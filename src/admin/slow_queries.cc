@@ -36,7 +36,7 @@ void SlowQueries::Record(const AnsweredQuery& query, WallTime wall) {
   seen_.fetch_add(1, std::memory_order_relaxed);
   const SteadyTime now = query.received_at + std::chrono::duration_cast<SteadyTime::duration>(query.duration);
   if (!mutex_.TryLock()) return;
-  if (now - second_began_ >= std::chrono::seconds(1)) {
+  if (now >= second_began_ + std::chrono::seconds(1)) {
     second_began_ = now;
     in_second_ = 0;
   }
