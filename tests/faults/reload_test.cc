@@ -107,11 +107,11 @@ class ReloadUnderLoadTest : public FaultTest {
   const std::string file_ = StrCat(testing::TempDir(), "reload_", getpid(), ".yaml");
 };
 
-TEST_F(ReloadUnderLoadTest, AHundredReloadsLoseNothingAndCostNoHandshake) {
+TEST_F(ReloadUnderLoadTest, U2_AHundredReloadsLoseNothingAndCostNoHandshake) {
   ExpectNobodyNotices({.reloads = 100, .cached_rate = 3000, .uncached_rate = 500, .duration = milliseconds(5000)});
 }
 
-TEST_F(ReloadUnderLoadTest, SlowAHundredReloadsUnderTwentyThousandQueriesASecond) {
+TEST_F(ReloadUnderLoadTest, U2_SlowAHundredReloadsUnderTwentyThousandQueriesASecond) {
   ExpectNobodyNotices({.reloads = 100, .cached_rate = 18'000, .uncached_rate = 2000, .duration = milliseconds(20'000)});
 }
 
