@@ -212,6 +212,16 @@ struct Limits {
   static constexpr size_t kSlowQueriesMax = 256;
   static constexpr size_t kSlowQueriesPerSecond = 64;
 
+  // --- control socket ---
+  static constexpr size_t kControlConnectionsMax = 16;  // clients at a time; one more is told so and closed
+  static constexpr size_t kControlRequestOctetsMax = size_t{64} << 10;
+  static constexpr std::chrono::seconds kControlRequestTime{5};  // from the connection to the end of the request
+  // Without progress, for a reader that does not read: a person with a pager, most of the time.
+  static constexpr std::chrono::seconds kControlWriteTime{60};
+  // Lines of a reply that are gathered before they are written; one more line may be longer than that by itself.
+  static constexpr size_t kControlOutputOctets = size_t{16} << 10;
+  static constexpr int kControlBacklog = 64;  // connections the kernel keeps for us
+
   // --- config ---
   static constexpr size_t kConfigOctetsMax = size_t{4} << 20;
   static constexpr size_t kConfigErrorsMax = 100;

@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace dotward {
@@ -42,6 +44,9 @@ enum class Rcode : uint16_t {
 std::string RcodeToString(Rcode rcode);
 // "A", "HTTPS", …, "TYPE65280" (RFC 3597 §5).
 std::string TypeToString(uint16_t type);
+// "a", "HTTPS", "TYPE65280"; nullopt for what is no type.
+std::optional<uint16_t> ParseType(std::string_view text);
+std::string ClassToString(uint16_t klass);  // "IN", "CH", …, "CLASS4711" (RFC 3597 §5)
 
 namespace opcode {
 inline constexpr uint8_t kQuery = 0;

@@ -1,0 +1,300 @@
+#include "admin/control_reply.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "base/strings.h"
+#include "dns/extended_errors.h"
+#include "dns/presentation.h"
+#include "dns/wire.h"
+#include "dotward/message.h"
+
+namespace dotward {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// A line of its own: line breaks inside values are escaped by the writer, and what is no UTF-8 is replaced.
+std::string Line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+Json Reply() { return {{"schema", kControlSchema}}; }
+
+double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+int64_t WholeSeconds(Duration duration) { return std::chrono::duration_cast<std::chrono::seconds>(duration).count(); }
+
+std::string_view CodeToString(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+      return "invalid_argument";
+    case absl::StatusCode::kNotFound:
+      return "not_found";
+    case absl::StatusCode::kDeadlineExceeded:
+      return "deadline_exceeded";
+    case absl::StatusCode::kResourceExhausted:
+      return "resource_exhausted";
+    case absl::StatusCode::kUnavailable:
+      return "unavailable";
+    case absl::StatusCode::kDataLoss:
+      return "data_loss";
+    default:
+      return "internal";
+  }
+}
+
+Json ToJson(const std::vector<ExtendedError>& errors) {
+  Json json = Json::array();
+  for (const ExtendedError& error : errors) {
+    json.push_back({{"code", static_cast<unsigned>(error.code)}, {"text", error.text}});
+  }
+  return json;
+}
+
+// Every record less `age_seconds`.
+Json RecordsToJson(const ScannedMessage& message, uint32_t age_seconds) {
+  Json json = Json::array();
+  for (RecordText& record : RecordTexts(message)) {
+    json.push_back({{"section", SectionToString(record.section)},
+                    {"name", std::move(record.name)},
+                    {"ttl", record.ttl - std::min(record.ttl, age_seconds)},
+                    {"class", std::move(record.klass)},
+                    {"type", std::move(record.type)},
+                    {"data", std::move(record.data)}});
+  }
+  return json;
+}
+
+Json RecordsOf(const ResponseImage& image, uint32_t age_seconds) {
+  ScannedMessage message;
+  if (ScanMessage(image.octets(), MessageSide::kResponse, message) != ScanFault::kNone) return Json::array();
+  return RecordsToJson(message, age_seconds);
+}
+
+std::vector<ExtendedError> ErrorsOf(const ResponseImage& image) {
+  std::vector<ExtendedError> errors;
+  ForEachOption(image.error_options(), [&](uint16_t, OctetView value) {
+    errors.push_back({static_cast<EdeCode>(ReadU16(value.data())), std::string(value.begin() + 2, value.end())});
+  });
+  return errors;
+}
+
+Json ToJson(const CacheEntry& entry, SteadyTime now) {
+  const ResponseImage& image = *entry.image;
+  const OctetView type_and_class = image.question().last(4);
+  const uint32_t age = image.AgeSeconds(now);
+  const bool expired = now >= image.expires_at();
+  return {{"name", NameToString(image.qname())},
+          {"type", TypeToString(ReadU16(&type_and_class[0]))},
+          {"class", ClassToString(ReadU16(&type_and_class[2]))},
+          {"every_type", entry.every_type},
+          {"dnssec_ok", entry.dnssec_ok},
+          {"checking_disabled", entry.checking_disabled},
+          {"kind", ResponseKindToString(image.kind())},
+          {"rcode", RcodeToString(image.rcode())},
+          {"authentic_data", image.authentic_data()},
+          {"age_seconds", age},
+          {"lifetime_seconds", image.lifetime_seconds()},
+          {"ttl_seconds", expired ? 0 : image.lifetime_seconds() - std::min(image.lifetime_seconds(), age)},
+          {"expired", expired},
+          {"unused_seconds", entry.unused_seconds},
+          {"upstream", std::string(image.upstream())},
+          {"bytes", image.memory_octets()},
+          {"extended_errors", ToJson(ErrorsOf(image))},
+          {"records", RecordsOf(image, age)}};
+}
+
+std::string_view PolicyToString(UpstreamPolicy policy) {
+  switch (policy) {
+    case UpstreamPolicy::kLatency:
+      return "latency";
+    case UpstreamPolicy::kOrdered:
+      return "ordered";
+    case UpstreamPolicy::kRoundRobin:
+      return "round_robin";
+    case UpstreamPolicy::kSharded:
+      return "sharded";
+  }
+  return "";
+}
+
+std::string_view VerdictToString(PolicyVerdict verdict) {
+  switch (verdict) {
+    case PolicyVerdict::kProceed:
+      return "proceed";
+    case PolicyVerdict::kAnswer:
+      return "answer";
+    case PolicyVerdict::kRefuse:
+      return "refuse";
+    case PolicyVerdict::kDrop:
+      return "drop";
+  }
+  return "";
+}
+
+Json RouteToJson(const RouteSnapshot& route, const std::vector<UpstreamSnapshot>& upstreams) {
+  Json json = {{"zone", route.zone}, {"policy", PolicyToString(route.policy)}, {"hedge", route.hedge}};
+  json["upstreams"] = Json::array();
+  for (const std::string& name : route.upstreams) {
+    Json servers = Json::array();
+    for (const UpstreamSnapshot& server : upstreams) {
+      if (server.name != name) continue;
+      servers.push_back({{"address", server.endpoint.ToString()},
+                         {"protocol", server.protocol},
+                         {"state", UpstreamStateToString(server.state)},
+                         {"latency_p50_seconds", Seconds(server.latency_median)},
+                         {"last_error", server.last_error}});
+    }
+    json["upstreams"].push_back({{"name", name}, {"servers", std::move(servers)}});
+  }
+  json["error"] = nullptr;
+  if (!route.status.ok()) json["error"] = MessageOf(route.status);
+  return json;
+}
+
+// What a client of this machine that sets neither DO nor CD would get.
+std::string_view OutcomeOf(const WhyReport& report, SteadyTime now) {
+  switch (report.verdict) {
+    case PolicyVerdict::kAnswer:
+      return "answered here";
+    case PolicyVerdict::kRefuse:
+      return "refused";
+    case PolicyVerdict::kDrop:
+      return "dropped";
+    case PolicyVerdict::kProceed:
+      break;
+  }
+  for (const CacheEntry& entry : report.entries) {
+    const bool serves = !entry.dnssec_ok && !entry.checking_disabled && now < entry.image->expires_at();
+    if (serves) return "answered from the cache";
+  }
+  if (!report.route || !report.route->status.ok()) return "servfail";
+  return "asked upstream";
+}
+
+Json QuestionToJson(const ControlRequest& request) {
+  Json json = Reply();
+  json["name"] = request.name.ToString();
+  json["type"] = TypeToString(request.type.value_or(rr_type::kA));
+  return json;
+}
+
+Json ToJson(const std::vector<ConfigError>& errors) {
+  Json json = Json::array();
+  for (const ConfigError& error : errors) {
+    json.push_back({{"file", error.file},
+                    {"line", error.line},
+                    {"column", error.column},
+                    {"path", error.path},
+                    {"message", error.message},
+                    {"text", error.ToString()}});
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string RenderControlError(const absl::Status& status) {
+  Json json = Reply();
+  json["error"] = MessageOf(status);
+  json["code"] = CodeToString(status.code());
+  return Line(json);
+}
+
+std::string RenderStatus(const ServiceFacts& facts, bool ready) {
+  Json json = Reply();
+  json["version"] = facts.version;
+  json["pid"] = facts.pid;
+  json["ready"] = ready;
+  json["uptime_seconds"] = WholeSeconds(facts.uptime);
+  json["workers"] = facts.workers;
+  json["config_file"] = nullptr;
+  if (!facts.config_file.empty()) json["config_file"] = facts.config_file;
+  json["listening"] = Json::array();
+  for (const Endpoint& endpoint : facts.listening) json["listening"].push_back(endpoint.ToString());
+  return Line(json);
+}
+
+std::string RenderHealth(bool ready) {
+  Json json = Reply();
+  json["ready"] = ready;
+  return Line(json);
+}
+
+// From the one rendering of the statistics, so that the two never differ.
+std::string RenderUpstreams(const std::vector<UpstreamSnapshot>& upstreams) {
+  StatisticsSnapshot only;
+  only.upstreams = upstreams;
+  Json json = Reply();
+  json["upstreams"] = Json::parse(RenderJson(only))["upstreams"];
+  return Line(json);
+}
+
+std::string RenderCacheEntry(const CacheEntry& entry, SteadyTime now) {
+  Json json = Reply();
+  json.update(ToJson(entry, now));
+  return Line(json);
+}
+
+std::string RenderEndOfEntries(uint64_t entries) {
+  Json json = Reply();
+  json["end"] = true;
+  json["entries"] = entries;
+  return Line(json);
+}
+
+std::string RenderFlushed(uint64_t entries) {
+  Json json = Reply();
+  json["flushed"] = entries;
+  return Line(json);
+}
+
+std::string RenderWhy(const ControlRequest& request, const WhyReport& report,
+                      const std::vector<UpstreamSnapshot>& upstreams, SteadyTime now) {
+  Json json = QuestionToJson(request);
+  json["outcome"] = OutcomeOf(report, now);
+  json["policy"] = {{"verdict", VerdictToString(report.verdict)}};
+  if (report.verdict == PolicyVerdict::kRefuse) {
+    json["policy"]["rcode"] = RcodeToString(report.rcode);
+    json["policy"]["extended_errors"] = ToJson(report.errors);
+  }
+  if (report.local) {
+    json["policy"]["rcode"] = RcodeToString(report.local->rcode());
+    json["policy"]["extended_errors"] = ToJson(ErrorsOf(*report.local));
+    json["policy"]["records"] = RecordsOf(*report.local, 0);
+  }
+  json["cache"] = Json::array();
+  for (const CacheEntry& entry : report.entries) json["cache"].push_back(ToJson(entry, now));
+  json["route"] = nullptr;
+  if (report.route) json["route"] = RouteToJson(*report.route, upstreams);
+  return Line(json);
+}
+
+std::string RenderReload(const ReloadReport& report) {
+  Json json = Reply();
+  json["accepted"] = report.accepted;
+  json["errors"] = ToJson(report.errors);
+  json["warnings"] = ToJson(report.warnings);
+  json["needs_restart"] = report.needs_restart;
+  return Line(json);
+}
+
+std::string RenderAnswer(const ControlRequest& request, const ControlAnswer& answer) {
+  if (!answer.status.ok()) return RenderControlError(answer.status);
+  const absl::StatusOr<Message> message = ParseResponse(answer.response);
+  if (!message.ok()) return RenderControlError(message.status());
+  const ScannedMessage& scan = message->scan();
+  Json json = QuestionToJson(request);
+  json["rcode"] = RcodeToString(scan.rcode());
+  json["flags"] = FlagNames(scan.flags);
+  json["dnssec_ok"] = scan.has_edns && scan.edns.dnssec_ok;
+  json["upstream"] = answer.upstream;
+  json["authenticated"] = answer.authenticated;
+  json["seconds"] = Seconds(answer.took);
+  json["octets"] = answer.response.size();
+  json["extended_errors"] = ToJson(ExtendedErrorsOf(scan, answer.upstream));
+  json["records"] = RecordsToJson(scan, 0);
+  return Line(json);
+}
+
+}  // namespace dotward

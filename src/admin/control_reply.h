@@ -1,0 +1,39 @@
+#ifndef DOTWARD_ADMIN_CONTROL_REPLY_H_
+#define DOTWARD_ADMIN_CONTROL_REPLY_H_
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "admin/control_request.h"
+#include "admin/service_control.h"
+#include "dotward/clock.h"
+
+namespace dotward {
+
+// What the control socket answers: each function makes one line of JSON without its line break. "schema" is 1; names
+// stay, and more may come. Whatever text comes from outside (names, data of records, errors) is escaped.
+
+std::string RenderControlError(const absl::Status& status);
+
+std::string RenderStatus(const ServiceFacts& facts, bool ready);
+std::string RenderHealth(bool ready);
+std::string RenderUpstreams(const std::vector<UpstreamSnapshot>& upstreams);
+
+// One entry of the cache, its records with the TTLs that a client would be told at `now`.
+std::string RenderCacheEntry(const CacheEntry& entry, SteadyTime now);
+// The line behind the last entry.
+std::string RenderEndOfEntries(uint64_t entries);
+std::string RenderFlushed(uint64_t entries);
+
+std::string RenderWhy(const ControlRequest& request, const WhyReport& report,
+                      const std::vector<UpstreamSnapshot>& upstreams, SteadyTime now);
+std::string RenderReload(const ReloadReport& report);
+std::string RenderAnswer(const ControlRequest& request, const ControlAnswer& answer);
+
+}  // namespace dotward
+
+#endif  // DOTWARD_ADMIN_CONTROL_REPLY_H_
