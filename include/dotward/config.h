@@ -150,7 +150,7 @@ struct Config {
   } log;
 
   struct {
-    std::string socket;
+    std::string socket = "/run/dotward/control.sock";
     std::string http;
   } admin;
 };

@@ -172,6 +172,12 @@ std::string_view OutcomeOf(const WhyReport& report, SteadyTime now) {
   return "asked upstream";
 }
 
+Json EndpointsToJson(const std::vector<Endpoint>& endpoints) {
+  Json json = Json::array();
+  for (const Endpoint& endpoint : endpoints) json.push_back(endpoint.ToString());
+  return json;
+}
+
 Json QuestionToJson(const ControlRequest& request) {
   Json json = Reply();
   json["name"] = request.name.ToString();
@@ -210,14 +216,14 @@ std::string RenderStatus(const ServiceFacts& facts, bool ready) {
   json["workers"] = facts.workers;
   json["config_file"] = nullptr;
   if (!facts.config_file.empty()) json["config_file"] = facts.config_file;
-  json["listening"] = Json::array();
-  for (const Endpoint& endpoint : facts.listening) json["listening"].push_back(endpoint.ToString());
+  json["listening"] = EndpointsToJson(facts.listening);
   return Line(json);
 }
 
-std::string RenderHealth(bool ready) {
+std::string RenderHealth(const ServiceFacts& facts, bool ready) {
   Json json = Reply();
   json["ready"] = ready;
+  json["listening"] = EndpointsToJson(facts.listening);
   return Line(json);
 }
 

@@ -263,7 +263,7 @@ std::string ControlServer::ReplyAtOnce(const ControlRequest& request) {
     case ControlCommand::kReload:
       return RenderReload(service_.Reload());
     default:
-      return RenderHealth(service_.ready());
+      return RenderHealth(service_.Facts(), service_.ready());
   }
 }
 

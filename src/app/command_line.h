@@ -8,11 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "admin/control_request.h"
 #include "dotward/config.h"
 
 namespace dotward {
 
-enum class Command { kRun, kCheck, kConfig, kVersion, kHealthcheck, kHelp };
+enum class Command { kRun, kCheck, kConfig, kVersion, kHealthcheck, kHelp, kControl };
 
 struct CommandLine {
   Command command = Command::kRun;
@@ -20,6 +21,11 @@ struct CommandLine {
   std::vector<std::string> settings;   // "cache.max_ttl=1h"; win over the file and its drop-in files
   std::vector<std::string> listen;     // replace the file's list where not empty
   std::vector<std::string> upstreams;  // "tls://ADDR[:PORT]#NAME"; replace the file's upstreams and routes
+
+  // Of the subcommands that ask a running server.
+  std::string socket;      // where it listens; empty: admin.socket of the configuration
+  bool json = false;       // its reply as it comes
+  ControlRequest control;  // with kControl: what it is asked
 };
 
 inline constexpr std::string_view kDefaultConfigFile = "/etc/dotward/dotward.yaml";
@@ -32,6 +38,9 @@ std::string_view HelpText();
 // The file that the configuration is read from; empty where there is none, which leaves the built-in defaults and
 // drop-in files beside the default path.
 std::string ConfigFileOf(const CommandLine& command_line);
+
+// The configuration of the files and settings alone, of which nothing is checked against this machine.
+ConfigResult FileConfig(const CommandLine& command_line);
 
 // The configuration that the command line names, with what it replaces, checked against this machine. `file` of the
 // errors is the file, or "command line" for what came from there.

@@ -1,13 +1,12 @@
 #include "app/commands.h"
 
-#include <chrono>
 #include <cstdio>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "admin/health_probe.h"
 #include "app/command_line.h"
+#include "app/control_command.h"
 #include "app/run.h"
 #include "base/strings.h"
 #include "dns/library_version.h"
@@ -15,8 +14,6 @@
 
 namespace dotward {
 namespace {
-
-constexpr std::chrono::seconds kHealthPatience{2};
 
 void Print(std::FILE* stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); }
 
@@ -31,13 +28,6 @@ ExitCode Check(const CommandLine& command_line) {
   if (!result.ok()) return ExitCode::kConfiguration;
   Print(stdout, StrCat(command_line.config_file, ": OK\n"));
   return ExitCode::kOk;
-}
-
-ExitCode Healthcheck(const Config& config) {
-  const absl::Status healthy = ProbeHealth(config.listen.front().endpoint, kHealthPatience);
-  if (healthy.ok()) return ExitCode::kOk;
-  Print(stderr, StrCat(MessageOf(healthy), "\n"));
-  return ExitCode::kNetwork;
 }
 
 ExitCode PrintVersion() {
@@ -61,6 +51,8 @@ ExitCode RunCommand(std::span<const std::string> arguments) {
       return ExitCode::kOk;
     case Command::kCheck:
       return Check(*command_line);
+    case Command::kControl:
+      return RunControl(*command_line);
     default:
       break;
   }
@@ -74,7 +66,7 @@ ExitCode RunCommand(std::span<const std::string> arguments) {
       Print(stdout, PrintConfig(*result.config));
       return ExitCode::kOk;
     case Command::kHealthcheck:
-      return Healthcheck(*result.config);
+      return RunHealthcheck(*command_line, *result.config);
     default:
       return Serve(*command_line, result);
   }

@@ -6,7 +6,11 @@
 #include <asio/signal_set.hpp>
 #include <csignal>
 #include <memory>
+#include <optional>
+#include <utility>
 
+#include "admin/control_server.h"
+#include "admin/control_socket.h"
 #include "admin/http_server.h"
 #include "admin/service_manager.h"
 #include "admin/statistics_dump.h"
@@ -129,6 +133,25 @@ void WarnOfRotation(Service& service) {
   }
 }
 
+// None where the configuration has none, or where the built-in default, which nobody asked for, cannot be made.
+absl::StatusOr<std::optional<ControlSocket>> OpenControlSocket(const Config& config) {
+  const std::string& path = config.admin.socket;
+  if (path.empty()) return std::nullopt;
+  absl::StatusOr<ControlSocket> opened = ControlSocket::Open(path);
+  if (opened.ok()) return *std::move(opened);
+  if (path != DefaultConfig().admin.socket) return opened.status();
+  Log(LogLevel::kWarning, "runs without a control socket; set admin.socket to a path that can be made, or to nothing",
+      {{"error", MessageOf(opened.status())}});
+  return std::nullopt;
+}
+
+void GiveSocketTo(std::optional<ControlSocket>& socket, uid_t user, gid_t group) {
+  if (!socket) return;
+  const absl::Status given = socket->GiveTo(user, group);
+  if (given.ok()) return;
+  Log(LogLevel::kWarning, "the control socket stays root's", {{"error", MessageOf(given)}});
+}
+
 }  // namespace
 
 ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
@@ -157,9 +180,12 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   LiveServiceControl control(**service, clock, ConfigFileOf(command_line), [&reloader] { return reloader.Reload(); });
   absl::StatusOr<std::unique_ptr<HttpServer>> http = ListenHttp(*config, control, clock);
   if (!http.ok()) return Fail(http.status(), ExitCodeFor(http.status()));
-  const absl::Status dropped = DropPrivileges(config->user, [&service](uid_t user, gid_t group) {
+  absl::StatusOr<std::optional<ControlSocket>> socket = OpenControlSocket(*config);
+  if (!socket.ok()) return Fail(socket.status(), ExitCodeFor(socket.status()));
+  const absl::Status dropped = DropPrivileges(config->user, [&](uid_t user, gid_t group) {
     GiveLogTo(user, group);
     (*service)->query_log().GiveTo(user, group);
+    GiveSocketTo(*socket, user, group);
   });
   if (!dropped.ok()) return Fail(dropped, ExitCode::kOther);
   WarnOfRotation(**service);
@@ -167,6 +193,8 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   (*service)->Start();
   reloader.Start();
   if (*http) (*http)->Start();
+  std::optional<ControlServer> control_server;
+  if (*socket) control_server.emplace(**std::move(socket), control, clock).Start();
   Log(LogLevel::kInfo, "serving",
       {{"version", DOTWARD_VERSION},
        {"listen", JoinEndpoints((*service)->listening())},
@@ -185,6 +213,8 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
   control.BeginStop();
   reloader.Stop();
   (*service)->Stop();
+  // Last, so that the server can be asked while it answers what is in flight.
+  control_server.reset();
   Log(LogLevel::kInfo, "stopped");
   FlushLog();
   return ExitCode::kOk;

@@ -456,11 +456,12 @@ constexpr std::array kSchema = std::to_array<SchemaKey>({
     {.path = "admin", .type = kSection, .description = "How the running server is looked into."},
     {.path = "admin.socket",
      .type = kText,
-     .description = "The control socket.",
+     .description =
+         "The control socket, through which `dotward status` and its like reach the running server; owner and "
+         "group may use it (mode 0660). Empty is none. Where the default cannot be made, the server runs "
+         "without and says so.",
      .slot = DOTWARD_SLOT(config->admin.socket),
-     .needs_restart = true,
-     .missing_feature = "the control socket",
-     .off = "\"\""},
+     .needs_restart = true},
     {.path = "admin.http",
      .type = kEndpoint,
      .description =
