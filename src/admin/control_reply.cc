@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "admin/statistics_json.h"
 #include "base/strings.h"
 #include "dns/extended_errors.h"
 #include "dns/presentation.h"

@@ -116,7 +116,9 @@ absl::Status ReadKey(const std::string& key, const Json& value, const CommandSha
 std::string_view ControlCommandToString(ControlCommand command) { return ShapeOf(command).name; }
 
 absl::StatusOr<ControlRequest> ParseControlRequest(std::string_view line) {
-  const Json json = Json::parse(line.begin(), line.end(), nullptr, false);
+  // For the parser a zero octet would be the end of the text, whatever follows.
+  const bool cut = line.find('\0') != std::string_view::npos;
+  const Json json = cut ? Json() : Json::parse(line.begin(), line.end(), nullptr, false);
   if (!json.is_object()) return Bad("a request is one line with a JSON object");
   const auto schema = json.find("schema");
   if (schema == json.end() || *schema != kControlSchema) {

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "admin/control_reply.h"
+#include "admin/statistics_json.h"
 #include "base/log.h"
 #include "base/strings.h"
 

@@ -127,7 +127,7 @@ log:
     sample: 0.001
     client_address: prefix
 admin:
-  socket: ""
+  socket: "/tmp/a b.sock"
   http: ""
 )";
   EXPECT_EQ(Again(text), text);

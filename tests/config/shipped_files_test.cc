@@ -30,7 +30,7 @@ TEST(ShippedConfigTest, TheDefaultFileShowsEveryKeyThatIsAvailable) {
   // Keys of features that are off have nothing to say to a newcomer, nor have the settings that only they use.
   const auto belongs_to_missing_feature = [](std::string_view path) {
     for (const std::string_view prefix : {"tls_server", "cache.stale", "cache.snapshot", "limits.client_burst",
-                                          "limits.client_prefix", "limits.slip", "local", "admin"}) {
+                                          "limits.client_prefix", "limits.slip", "local", "admin.http"}) {
       if (path.starts_with(prefix)) return true;
     }
     return false;

@@ -509,6 +509,9 @@ remote-control:
 
     def config(self, extra="", port=PORT, dot_port=DOT_PORT, auth_name=AUTH_NAME, listen=None):
         self._count += 1
+        if not re.search(r"^admin:", extra, re.M):
+            extra += "" if not extra or extra.endswith("\n") else "\n"
+            extra += f"admin:\n  socket: {self.path(f'control-{self._count}.sock')}\n"
         return self.write(
             f"dotward-{self._count}.yaml",
             f"""listen: ["{listen or f'{self.address}:{port}'}"]
