@@ -74,6 +74,10 @@ absl::StatusOr<std::string> SocketPath(const CommandLine& command_line) {
   return path;
 }
 
+std::string TextOf(const nlohmann::ordered_json& reply, const char* key) {
+  return reply.contains(key) && reply[key].is_string() ? reply[key].get<std::string>() : std::string();
+}
+
 // What one line of a reply means for the subcommand as a whole.
 class Outcome {
  public:
@@ -93,9 +97,9 @@ class Outcome {
     any_ = true;
     ended_ |= reply.contains("end");
     if (reply.contains("error")) return TakeError(reply, line);
-    if (reply.value("accepted", true) == false) code_ = ExitCode::kConfiguration;
+    if (reply.contains("accepted") && reply["accepted"] == false) code_ = ExitCode::kConfiguration;
     const bool to_errors = !json_ && code_ == ExitCode::kConfiguration;
-    return Print(to_errors ? stderr : stdout, json_ ? StrCat(line, "\n") : tables_.Render(line));
+    return Print(to_errors ? stderr : stdout, json_ ? StrCat(line, "\n") : tables_.ToText(line));
   }
 
   ExitCode End(const absl::Status& status) {
@@ -110,8 +114,8 @@ class Outcome {
 
  private:
   bool TakeError(const nlohmann::ordered_json& reply, std::string_view line) {
-    const std::string error = reply.value("error", std::string());
-    const std::string code = reply.value("code", std::string());
+    const std::string error = TextOf(reply, "error");
+    const std::string code = TextOf(reply, "code");
     ended_ = true;
     code_ = code == "invalid_argument" || code == "not_found" ? ExitCode::kConfiguration
             : code == "internal"                              ? ExitCode::kOther
@@ -139,9 +143,9 @@ absl::StatusOr<bool> AskReady(const std::string& path, const Endpoint& listener)
   const absl::Status asked = AskControl(path, request, kHealthPatience, [&](std::string_view line) {
     const auto reply = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
     if (!reply.is_object()) return false;
-    ready = reply.value("ready", false);
-    for (const auto& endpoint : reply.value("listening", nlohmann::json::array()))
-      same |= endpoint == listener.ToString();
+    ready = reply.contains("ready") && reply["ready"] == true;
+    if (!reply.contains("listening")) return true;
+    for (const auto& endpoint : reply["listening"]) same |= endpoint == listener.ToString();
     return true;
   });
   if (!asked.ok()) return asked;

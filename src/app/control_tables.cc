@@ -33,6 +33,8 @@ std::string Text(const Json& json, std::string_view key) {
   const auto found = json.find(key);
   return found != json.end() && found->is_string() ? Clean(found->get<std::string>()) : std::string();
 }
+// Text that stands in a list.
+std::string Bare(const Json& json) { return json.is_string() ? Clean(json.get<std::string>()) : std::string(); }
 double Number(const Json& json, std::string_view key) {
   const auto found = json.find(key);
   return found != json.end() && found->is_number() ? found->get<double>() : 0;
@@ -188,7 +190,7 @@ class Table {
     rows_.push_back({std::move(cells), mood, painted});
   }
 
-  std::string Render(Colour colour) const {
+  std::string ToText(Colour colour) const {
     const std::vector<size_t> widths = Widths();
     std::string text;
     std::vector<std::string> titles;
@@ -251,7 +253,7 @@ std::string RenderStatus(const Json& reply, Colour colour) {
   text += Wrap("config     ", file.empty() ? "built-in defaults" : file);
   std::string listening;
   for (const Json& endpoint : List(reply, "listening")) {
-    StrAppend(&listening, listening.empty() ? "" : " ", Clean(endpoint.get<std::string>()));
+    StrAppend(&listening, listening.empty() ? "" : " ", Bare(endpoint));
   }
   return text + Wrap("listening  ", listening);
 }
@@ -323,7 +325,7 @@ std::string RenderUpstreams(const Json& reply, Colour colour) {
     const std::string error = Text(server, "last_error");
     if (state == "failing" && !error.empty()) errors += Wrap("  ", error);
   }
-  return table.Render(colour) + (errors.empty() ? "" : "\nlast errors\n" + errors);
+  return table.ToText(colour) + (errors.empty() ? "" : "\nlast errors\n" + errors);
 }
 
 std::string RecordLine(const Json& record) {
@@ -426,7 +428,7 @@ std::string RenderReload(const Json& reply, Colour colour) {
   for (const std::string_view list : {"errors", "warnings"}) {
     for (const Json& error : List(reply, list)) StrAppend(&text, Text(error, "text"), "\n");
   }
-  for (const Json& key : List(reply, "needs_restart")) text += Wrap("needs a restart: ", Clean(key.get<std::string>()));
+  for (const Json& key : List(reply, "needs_restart")) text += Wrap("needs a restart: ", Bare(key));
   const bool accepted = Flag(reply, "accepted");
   return text +
          (accepted ? Paint("reloaded", Mood::kGood, colour)
@@ -437,7 +439,7 @@ std::string RenderReload(const Json& reply, Colour colour) {
 // As dig has it, with what dig cannot know.
 std::string RenderQuery(const Json& reply) {
   std::string flags;
-  for (const Json& flag : List(reply, "flags")) StrAppend(&flags, " ", Clean(flag.get<std::string>()));
+  for (const Json& flag : List(reply, "flags")) StrAppend(&flags, " ", Bare(flag));
   std::string text = StrCat(";; status: ", Text(reply, "rcode"), ", flags:", flags, "\n");
   text += Errors(reply, ";; ");
   StrAppend(&text, ";; QUESTION\n;", Text(reply, "name"), " IN ", Text(reply, "type"), "\n");
@@ -459,7 +461,7 @@ std::string RenderQuery(const Json& reply) {
 
 }  // namespace
 
-std::string ControlTables::Render(std::string_view line) {
+std::string ControlTables::ToText(std::string_view line) {
   const Json reply = Json::parse(line.begin(), line.end(), nullptr, false);
   if (!reply.is_object()) return {};
   switch (request_.command) {

@@ -18,7 +18,7 @@ class ControlTables {
   ControlTables(ControlRequest request, Colour colour) : request_(std::move(request)), colour_(colour) {}
 
   // The text for one line of the reply, which is JSON and no error; empty where it has nothing for people.
-  std::string Render(std::string_view line);
+  std::string ToText(std::string_view line);
 
  private:
   const ControlRequest request_;

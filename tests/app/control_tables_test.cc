@@ -1,0 +1,163 @@
+#include "app/control_tables.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "admin/control_reply.h"
+#include "base/strings.h"
+#include "dns/types.h"
+
+namespace dotward {
+namespace {
+
+constexpr size_t kColumns = 100;
+
+std::string Table(ControlCommand command, const std::string& line, Colour colour = Colour::kNone) {
+  ControlRequest request;
+  request.command = command;
+  request.name = *Name::Parse("www.example.");
+  return ControlTables(request, colour).ToText(line);
+}
+
+size_t WidestLine(const std::string& text) {
+  size_t widest = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const auto columns =
+        std::count_if(line.begin(), line.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80; });
+    widest = std::max(widest, static_cast<size_t>(columns));
+  }
+  return widest;
+}
+
+UpstreamSnapshot Upstream(std::string name, std::string_view address) {
+  UpstreamSnapshot upstream;
+  upstream.name = std::move(name);
+  upstream.endpoint = {*IpAddress::Parse(address), 853};
+  upstream.protocol = "tls";
+  upstream.state = UpstreamState::kConnected;
+  upstream.connections_open = 1;
+  upstream.queries = 123'456;
+  upstream.tls_version = "TLS1.3";
+  upstream.latency_median = std::chrono::milliseconds(12);
+  upstream.latency_p95 = std::chrono::milliseconds(48);
+  upstream.handshakes_full = 1;
+  upstream.handshakes_resumed = 3;
+  upstream.idle_limit = std::chrono::seconds(10);
+  return upstream;
+}
+
+TEST(ControlTablesTest, UpstreamsAreARowEach) {
+  EXPECT_EQ(Table(ControlCommand::kUpstreams, RenderUpstreams({Upstream("quad9", "9.9.9.9")})),
+            "NAME   ADDRESS  STATE      CONN  WAIT  QUERIES  FAILED   P50   P95  TLS     RESUMED  IDLE\n"
+            "quad9  9.9.9.9  connected     1     0     123k       0  12ms  48ms  TLS1.3      3/4   10s\n");
+}
+
+TEST(ControlTablesTest, LongNamesAndAddressesAndErrorsStayWithinTheColumns) {
+  UpstreamSnapshot upstream = Upstream(std::string(200, 'n'), "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff");
+  upstream.endpoint.port = 8853;
+  upstream.state = UpstreamState::kFailing;
+  upstream.last_error = "connect: " + std::string(300, 'e') +
+                        " and then many other words that go on and on and on for "
+                        "longer than any line may be";
+  upstream.queries = upstream.failed = upstream.in_flight = 123'456'789'012;
+  const std::string text = Table(ControlCommand::kUpstreams, RenderUpstreams({upstream}));
+  EXPECT_LE(WidestLine(text), kColumns) << text;
+  EXPECT_NE(text.find("…"), std::string::npos);
+}
+
+TEST(ControlTablesTest, ColourIsForTerminalsAlone) {
+  const std::string line = RenderUpstreams({Upstream("quad9", "9.9.9.9")});
+  EXPECT_EQ(Table(ControlCommand::kUpstreams, line).find('\033'), std::string::npos);
+  EXPECT_NE(Table(ControlCommand::kUpstreams, line, Colour::kTerminal).find("\033[32mconnected\033[0m"),
+            std::string::npos);
+}
+
+TEST(ControlTablesTest, WhatComesFromOutsideCannotSteerTheTerminal) {
+  UpstreamSnapshot upstream = Upstream("a\033]0;owned\007b", "9.9.9.9");
+  upstream.state = UpstreamState::kFailing;
+  upstream.last_error = "bad\r\n\u009b31m";
+  const std::string text = Table(ControlCommand::kUpstreams, RenderUpstreams({upstream}));
+  EXPECT_NE(text.find("a?]0;owned?b"), std::string::npos) << text;
+  EXPECT_NE(text.find("bad???31m"), std::string::npos) << text;
+}
+
+TEST(ControlTablesTest, StatusSaysWhatTheServerIs) {
+  ServiceFacts facts{.version = "1.2", .pid = 4711, .uptime = std::chrono::hours(49), .workers = 2};
+  facts.listening = {{IpAddress::V4({127, 0, 0, 1}), 53}};
+  EXPECT_EQ(Table(ControlCommand::kStatus, RenderStatus(facts, true)),
+            "dotward 1.2, pid 4711: ready\n"
+            "up         2d 1h\n"
+            "workers    2\n"
+            "config     built-in defaults\n"
+            "listening  127.0.0.1:53\n");
+  for (uint8_t i = 0; i < 60; ++i) facts.listening.push_back({IpAddress::V4({127, 0, 0, i}), 5353});
+  EXPECT_LE(WidestLine(Table(ControlCommand::kStatus, RenderStatus(facts, false))), kColumns);
+}
+
+TEST(ControlTablesTest, NumbersOfTheStatisticsAreGroupedAndOthersLeftOut) {
+  EXPECT_EQ(Table(ControlCommand::kStats,
+                  R"({"schema":1,"version":"1.2","uptime_seconds":61,"cache":{"hits":1234567,"parts":{"a":0.5}},)"
+                  R"("upstreams":[{"name":"x"}]})"),
+            "dotward 1.2, up 1m 1s\n"
+            "\n"
+            "cache\n"
+            "  hits                                                 1,234,567\n"
+            "  parts a                                               0.500000\n");
+}
+
+TEST(ControlTablesTest, WhyTellsEveryStep) {
+  WhyReport report;
+  report.route.emplace();
+  report.route->zone = ".";
+  report.route->upstreams = {"quad9"};
+  report.route->hedge = true;
+  ControlRequest request;
+  request.command = ControlCommand::kWhy;
+  request.name = *Name::Parse("www.example.");
+  const std::string line =
+      RenderWhy(request, report, {Upstream("quad9", "9.9.9.9")}, SteadyTime(std::chrono::hours(1)));
+  EXPECT_EQ(Table(ControlCommand::kWhy, line),
+            "www.example. A: asked upstream\n"
+            "policy     proceeds to the cache and the upstreams\n"
+            "cache      nothing\n"
+            "route      zone ., policy latency, hedged\n"
+            "           quad9                 9.9.9.9                       tls  connected, p50 12ms\n");
+}
+
+TEST(ControlTablesTest, ARefusedReloadShowsEveryError) {
+  ReloadReport report;
+  report.errors.push_back({.file = "a.yaml", .line = 3, .column = 5, .path = "cache.size", .message = "too small"});
+  const std::string refused = Table(ControlCommand::kReload, RenderReload(report));
+  EXPECT_EQ(refused, "a.yaml:3:5: cache.size: too small\nrefused: what served before serves on\n");
+  ReloadReport accepted{.accepted = true, .needs_restart = {"workers: 2 stays until a restart; the file says 4"}};
+  EXPECT_EQ(Table(ControlCommand::kReload, RenderReload(accepted)),
+            "needs a restart: workers: 2 stays until a restart; the file says 4\nreloaded\n");
+}
+
+TEST(ControlTablesTest, ALineOfTheDumpFitsWhateverTheName) {
+  const std::string line =
+      StrCat(R"({"schema":1,"name":")", std::string(1000, 'a'),
+             R"(","type":"NSEC3PARAM","lifetime_seconds":86400,"age_seconds":86399,"ttl_seconds":1,"rcode":"NXDOMAIN",)"
+             R"("kind":"nxdomain","upstream":")",
+             std::string(200, 'u'), R"(","dnssec_ok":true,"checking_disabled":true})");
+  EXPECT_LE(WidestLine(Table(ControlCommand::kCacheDump, line)), kColumns);
+  EXPECT_LE(WidestLine(Table(ControlCommand::kCacheLookup, line)), kColumns);
+}
+
+TEST(ControlTablesTest, RepliesThatMakeNoSenseAreNoReasonToFall) {
+  for (const ControlCommand command :
+       {ControlCommand::kStatus, ControlCommand::kStats, ControlCommand::kUpstreams, ControlCommand::kCacheLookup,
+        ControlCommand::kCacheDump, ControlCommand::kCacheFlush, ControlCommand::kWhy, ControlCommand::kReload,
+        ControlCommand::kQuery, ControlCommand::kHealth}) {
+    for (const char* line : {"", "x", "[]", "{}", R"({"upstreams":7,"listening":[1],"records":[1],"flags":[null]})",
+                             R"({"cache":[7],"route":{"upstreams":[1,{"servers":[2]}]},"needs_restart":[{}]})"}) {
+      EXPECT_LE(WidestLine(Table(command, line)), kColumns);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dotward
