@@ -310,7 +310,7 @@ TEST_F(ControlServerTest, OneMoreThanTheBoundIsToldSoAndAPlaceThatIsFreeIsTaken)
 
 TEST(ControlSocketTest, OwnerAndGroupAloneMayUseItWhateverTheUmask) {
   const SocketFolder folder;
-  for (const mode_t mask : {0077, 0}) {
+  for (const mode_t mask : {mode_t{0077}, mode_t{0}}) {
     const mode_t before = umask(mask);
     const absl::StatusOr<ControlSocket> socket = ControlSocket::Open(folder.Path());
     umask(before);
