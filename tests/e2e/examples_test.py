@@ -140,7 +140,8 @@ admin:
         lab.run("mount", "-t", "tmpfs", "none", "/mnt")
         for path in ("upper", "work"):
             pathlib.Path("/mnt", path).mkdir()
-        lab.run("mount", "-t", "overlay", "overlay", "-o", "lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work", "/etc")
+        layers = "lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work"
+        lab.run("mount", "-t", "overlay", "overlay", "-o", layers, "/etc")
         pathlib.Path("/etc/dotward").mkdir(exist_ok=True)
         lab.run("mount", "--bind", str(etc), "/etc/dotward")
         (self.lab.folder / "bin").mkdir()

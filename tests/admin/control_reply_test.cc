@@ -1,0 +1,103 @@
+#include "admin/control_reply.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "fake_service_control.h"
+
+namespace dotward {
+namespace {
+
+using nlohmann::json;
+
+constexpr SteadyTime kNow{std::chrono::hours(1)};
+
+ControlRequest About(std::string_view name, ControlCommand command = ControlCommand::kWhy) {
+  ControlRequest request;
+  request.command = command;
+  request.name = *Name::Parse(name);
+  return request;
+}
+
+json WhyOf(const WhyReport& report, SteadyTime now = kNow) {
+  return json::parse(RenderWhy(About("www.example."), report, {}, now));
+}
+
+WhyReport WithRoute() {
+  WhyReport report;
+  report.route.emplace();
+  report.route->zone = ".";
+  return report;
+}
+
+TEST(ControlReplyTest, TheOutcomeFollowsTheOrderInWhichAQueryIsDecided) {
+  WhyReport report;
+  EXPECT_EQ(WhyOf(report)["outcome"], "servfail");  // no route
+  report = WithRoute();
+  EXPECT_EQ(WhyOf(report)["outcome"], "asked upstream");
+  report.route->status = absl::UnavailableError("no address is known");
+  EXPECT_EQ(WhyOf(report)["outcome"], "servfail");
+  EXPECT_EQ(WhyOf(report)["route"]["error"], "no address is known");
+  report.entries = {MakeCacheEntry("www.example.", 10, kNow)};
+  EXPECT_EQ(WhyOf(report)["outcome"], "answered from the cache");
+  report.verdict = PolicyVerdict::kRefuse;
+  EXPECT_EQ(WhyOf(report)["outcome"], "refused");
+}
+
+TEST(ControlReplyTest, AnEntryForOtherQueriesOrOneThatHasExpiredAnswersNothing) {
+  WhyReport report = WithRoute();
+  report.entries = {MakeCacheEntry("www.example.", 10, kNow)};
+  report.entries[0].dnssec_ok = true;
+  EXPECT_EQ(WhyOf(report)["outcome"], "asked upstream");
+  report.entries[0].dnssec_ok = false;
+  const SteadyTime expiry = kNow + std::chrono::seconds(300);
+  EXPECT_EQ(WhyOf(report, expiry - std::chrono::nanoseconds(1))["outcome"], "answered from the cache");
+  const json expired = WhyOf(report, expiry);
+  EXPECT_EQ(expired["outcome"], "asked upstream");
+  EXPECT_EQ(expired["cache"][0]["expired"], true);
+  EXPECT_EQ(expired["cache"][0]["ttl_seconds"], 0);
+}
+
+TEST(ControlReplyTest, TextFromOutsideStaysOneLineOfGoodJson) {
+  UpstreamSnapshot upstream;
+  upstream.name = "a\nb\xff";
+  upstream.last_error = "\x1b[31m\"quoted\"";
+  const std::string line = RenderUpstreams({upstream});
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  EXPECT_EQ(line.find('\x1b'), std::string::npos);
+  EXPECT_EQ(json::parse(line)["upstreams"][0]["last_error"], upstream.last_error);
+}
+
+TEST(ControlReplyTest, AnAnswerShowsWhatCameWithItsExtendedErrors) {
+  const Octets query = MessageBuilder::Query(9, "www.example.", rr_type::kA).Build();
+  ControlAnswer answer;
+  answer.upstream = "quad9";
+  answer.response = MessageBuilder::ResponseTo(query)
+                        .WithRcode(Rcode::kServFail)
+                        .WithEdns({.options = {Ede(EdeCode::kNetworkError, "no way")}})
+                        .Build();
+  const json reply = json::parse(RenderAnswer(About("www.example.", ControlCommand::kQuery), answer));
+  EXPECT_EQ(reply["rcode"], "SERVFAIL");
+  EXPECT_EQ(reply["extended_errors"], (json::array({{{"code", 23}, {"text", "quad9: no way"}}})));
+  EXPECT_EQ(reply["octets"], answer.response.size());
+}
+
+TEST(ControlReplyTest, AnAnswerThatNeverCameIsAnError) {
+  ControlAnswer answer;
+  answer.status = absl::DeadlineExceededError("quad9: no answer");
+  const json reply = json::parse(RenderAnswer(About("www.example.", ControlCommand::kQuery), answer));
+  EXPECT_EQ(reply, (json{{"schema", 1}, {"error", "quad9: no answer"}, {"code", "deadline_exceeded"}}));
+}
+
+TEST(ControlReplyTest, AReloadReportsErrorsWithTheirPlaces) {
+  ReloadReport report;
+  report.errors.push_back({.file = "a.yaml", .line = 3, .column = 5, .path = "cache.size", .message = "too small"});
+  const json reply = json::parse(RenderReload(report));
+  EXPECT_EQ(reply["accepted"], false);
+  EXPECT_EQ(reply["errors"][0]["text"], "a.yaml:3:5: cache.size: too small");
+  EXPECT_EQ(reply["errors"][0]["line"], 3);
+}
+
+}  // namespace
+}  // namespace dotward
