@@ -24,14 +24,14 @@ _dotward() {
   esac
 
   if ((COMP_CWORD == 1)) && [[ $current != --* ]]; then
-    words="run check config version help status stats upstreams cache why reload query healthcheck"
+    words="run check config version help status stats upstreams slow cache why reload query healthcheck"
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     return
   fi
   case $command in
     check | config) options="--config --set" ;;
     version | help) ;;
-    status | stats | upstreams | reload) options="--socket --config --set --json" ;;
+    status | stats | upstreams | slow | reload) options="--socket --config --set --json" ;;
     why)
       options="--socket --config --set --json"
       ((COMP_CWORD < 3)) || words=$types

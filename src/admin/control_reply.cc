@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "admin/query_line.h"
 #include "admin/statistics_json.h"
 #include "base/strings.h"
 #include "dns/extended_errors.h"
@@ -225,6 +226,35 @@ std::string RenderHealth(const ServiceFacts& facts, bool ready) {
   Json json = Reply();
   json["ready"] = ready;
   json["listening"] = EndpointsToJson(facts.listening);
+  return Line(json);
+}
+
+std::string RenderSlow(const SlowReport& report) {
+  Json json = Reply();
+  json["seen"] = report.seen;
+  json["queries"] = Json::array();
+  for (const SlowQuery& query : report.queries) {
+    const ExchangeTrace& trace = query.trace;
+    Json shown = {{"time", UtcToString(query.received_at)},
+                  {"client", query.client},
+                  {"transport", TransportToString(query.transport)},
+                  {"name", query.name},
+                  {"type", query.name.empty() ? "" : TypeToString(query.type)},
+                  {"rcode", RcodeToString(query.rcode)},
+                  {"source", AnswerSourceToString(query.source)},
+                  {"seconds", Seconds(query.duration)},
+                  {"elsewhere_seconds", Seconds(query.elsewhere)},
+                  {"exchange_seconds", trace.total_us / 1e6},
+                  {"connection_seconds", trace.waited_us / 1e6},
+                  {"answer_seconds", trace.answer_us / 1e6},
+                  {"servers_asked", trace.attempts},
+                  {"hedges", trace.hedges},
+                  {"sent_again", trace.sent_again},
+                  {"answered", trace.answered},
+                  {"upstream", query.upstream},
+                  {"reason", query.reason}};
+    json["queries"].push_back(std::move(shown));
+  }
   return Line(json);
 }
 

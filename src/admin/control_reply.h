@@ -22,6 +22,7 @@ std::string RenderControlError(const absl::Status& status);
 std::string RenderStatus(const ServiceFacts& facts, bool ready);
 // With where it listens, so that whoever asks can tell which server answered.
 std::string RenderHealth(const ServiceFacts& facts, bool ready);
+std::string RenderSlow(const SlowReport& report);
 std::string RenderUpstreams(const std::vector<UpstreamSnapshot>& upstreams);
 
 // One entry of the cache, its records with the TTLs that a client would be told at `now`.

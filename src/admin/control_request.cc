@@ -28,6 +28,7 @@ constexpr std::array kShapes = {
     CommandShape{.command = ControlCommand::kStatus, .name = "status"},
     CommandShape{.command = ControlCommand::kStats, .name = "stats"},
     CommandShape{.command = ControlCommand::kUpstreams, .name = "upstreams"},
+    CommandShape{.command = ControlCommand::kSlow, .name = "slow"},
     CommandShape{.command = ControlCommand::kCacheLookup,
                  .name = "cache lookup",
                  .needs_name = true,

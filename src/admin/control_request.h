@@ -23,6 +23,7 @@ enum class ControlCommand : uint8_t {
   kStatus,
   kStats,
   kUpstreams,
+  kSlow,
   kCacheLookup,
   kCacheDump,
   kCacheFlush,

@@ -255,6 +255,8 @@ std::string ControlServer::ReplyAtOnce(const ControlRequest& request) {
       return RenderJson(service_.Statistics());
     case ControlCommand::kUpstreams:
       return RenderUpstreams(service_.Upstreams());
+    case ControlCommand::kSlow:
+      return RenderSlow(service_.Slow());
     case ControlCommand::kCacheFlush:
       return RenderFlushed(request.flush == FlushScope::kName ? service_.FlushName(request.name)
                                                               : service_.FlushZone(request.name));

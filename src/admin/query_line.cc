@@ -57,7 +57,28 @@ void AppendRcode(Rcode rcode, std::string& out) {
   }
 }
 
+std::string SecondToString(std::chrono::sys_seconds second) {
+  const std::time_t time = second.time_since_epoch().count();
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  std::array<char, 32> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts)};
+}
+
+// ".040Z"
+std::array<char, 5> FractionOf(WallTime at) {
+  const auto part = at - std::chrono::floor<std::chrono::seconds>(at);
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(part).count();
+  return {'.', static_cast<char>('0' + milliseconds / 100), static_cast<char>('0' + milliseconds / 10 % 10),
+          static_cast<char>('0' + milliseconds % 10), 'Z'};
+}
+
 }  // namespace
+
+std::string UtcToString(WallTime at) {
+  const std::array<char, 5> fraction = FractionOf(at);
+  return SecondToString(std::chrono::floor<std::chrono::seconds>(at)) + std::string(fraction.data(), fraction.size());
+}
 
 std::string ClientPrivacy::Show(const IpAddress& client) const {
   switch (show) {
@@ -141,17 +162,10 @@ void QueryLineWriter::AppendTime(WallTime at, std::string& out) {
   const auto second = std::chrono::floor<std::chrono::seconds>(at);
   if (second != second_) {
     second_ = second;
-    const std::time_t time = second.time_since_epoch().count();
-    std::tm parts{};
-    gmtime_r(&time, &parts);
-    std::array<char, 32> text{};
-    second_text_.assign(text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts));
+    second_text_ = SecondToString(second);
   }
-  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(at - second).count();
+  const std::array<char, 5> fraction = FractionOf(at);
   out += second_text_;
-  const std::array<char, 5> fraction = {'.', static_cast<char>('0' + milliseconds / 100),
-                                        static_cast<char>('0' + milliseconds / 10 % 10),
-                                        static_cast<char>('0' + milliseconds % 10), 'Z'};
   out.append(fraction.data(), fraction.size());
 }
 

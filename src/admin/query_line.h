@@ -25,6 +25,8 @@ struct ClientPrivacy {
 std::string_view TransportToString(Transport transport);     // "udp", "tcp", "tls"
 std::string_view AnswerSourceToString(AnswerSource source);  // "cache", "stale", "upstream", ...
 
+std::string UtcToString(WallTime at);  // "2026-11-21T16:05:07.040Z"
+
 // Writes records as the lines of the query log, whose fields docs/logging.md lists. Remembers how times and types are
 // spelled, since one second has many lines. Not thread-safe.
 class QueryLineWriter {

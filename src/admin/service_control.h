@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/slow_queries.h"
 #include "admin/statistics.h"
 #include "base/ip_address.h"
 #include "config/reload_report.h"
@@ -60,6 +61,11 @@ struct ControlAnswer {
   Duration took{0};
 };
 
+struct SlowReport {
+  uint64_t seen = 0;  // since the start, kept or not
+  std::vector<SlowQuery> queries;
+};
+
 // What a running server can be asked and told from outside the query path: the one seam between it and the control
 // socket, the HTTP endpoint and whatever else administers it. Every verb is thread-safe, and may be used from the
 // moment that the server runs until the object ends, while the server stops, too.
@@ -75,6 +81,9 @@ class ServiceControl {
   // upstreams are left out.
   virtual StatisticsSnapshot Statistics() = 0;
   virtual std::vector<UpstreamSnapshot> Upstreams() = 0;
+
+  // The last queries that were slow or failed, the newest first, and how many there were since the start.
+  virtual SlowReport Slow() = 0;
 
   // Everything that is stored under the name, expired or not. Changes no counter and no order of use.
   virtual std::vector<CacheEntry> CacheEntriesOf(const Name& name) = 0;

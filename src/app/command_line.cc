@@ -45,6 +45,7 @@ Of a running server, through its control socket:
   dotward status       whether it is ready, and what it serves on
   dotward stats        everything that it counts
   dotward upstreams    its upstreams: a row an address
+  dotward slow         the last queries that took over half a second or failed
   dotward cache lookup NAME [TYPE] [--do] [--cd]
                        what the cache has of a name
   dotward cache dump   every entry of the cache

@@ -27,6 +27,7 @@ constexpr std::array kSubcommands = {
     Subcommand{.words = "status", .command = ControlCommand::kStatus, .usage = ""},
     Subcommand{.words = "stats", .command = ControlCommand::kStats, .usage = ""},
     Subcommand{.words = "upstreams", .command = ControlCommand::kUpstreams, .usage = ""},
+    Subcommand{.words = "slow", .command = ControlCommand::kSlow, .usage = ""},
     Subcommand{.words = "cache lookup",
                .command = ControlCommand::kCacheLookup,
                .usage = " NAME [TYPE] [--do] [--cd]",

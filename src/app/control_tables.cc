@@ -328,6 +328,43 @@ std::string RenderUpstreams(const Json& reply, Colour colour) {
   return table.ToText(colour) + (errors.empty() ? "" : "\nlast errors\n" + errors);
 }
 
+// "2", and what was done besides: "3 h1 a2" for one hedge among three servers and two questions that were sent again.
+std::string Asked(const Json& query) {
+  const auto extra = [&query](std::string_view key, std::string_view sign) {
+    const double count = Number(query, key);
+    return count > 0 ? StrCat(" ", sign, Fixed(count)) : std::string();
+  };
+  return StrCat(Fixed(Number(query, "servers_asked")), extra("hedges", "h"), extra("sent_again", "a"));
+}
+
+std::string RenderSlow(const Json& reply, Colour colour) {
+  Table table({{.title = "TIME"},
+               {.title = "TOOK", .align = Align::kRight},
+               {.title = "CONN", .align = Align::kRight},
+               {.title = "ANSWER", .align = Align::kRight},
+               {.title = "ASKED", .least = 5},
+               {.title = "RCODE", .least = 8},
+               {.title = "TYPE", .least = 5},
+               {.title = "NAME", .least = 15},
+               {.title = "CLIENT", .least = 9},
+               {.title = "FROM, WHY", .least = 15}});
+  for (const Json& query : List(reply, "queries")) {
+    const std::string rcode = Text(query, "rcode");
+    const std::string time = Text(query, "time");
+    const std::string upstream = Text(query, "upstream");
+    const std::string reason = Text(query, "reason");
+    table.Add({time.size() > 19 ? time.substr(11, 8) : time, Latency(Number(query, "seconds")),
+               Latency(Number(query, "connection_seconds")), Latency(Number(query, "answer_seconds")), Asked(query),
+               rcode, Text(query, "type"), Text(query, "name"), Text(query, "client"),
+               reason.empty() ? upstream : StrCat(upstream, upstream.empty() ? "" : ", ", reason)},
+              rcode == "SERVFAIL" ? Mood::kBad : Mood::kPlain, 5);
+  }
+  const double seen = Number(reply, "seen");
+  return table.ToText(colour) + StrCat(Fixed(seen),
+                                       " since the start took over half a second or failed; these are the last ",
+                                       List(reply, "queries").size(), "\n");
+}
+
 std::string RecordLine(const Json& record) {
   return StrCat(Text(record, "name"), " ", Fixed(Number(record, "ttl")), " ", Text(record, "class"), " ",
                 Text(record, "type"), " ", Text(record, "data"));
@@ -471,6 +508,8 @@ std::string ControlTables::ToText(std::string_view line) {
       return RenderStats(reply, colour_);
     case ControlCommand::kUpstreams:
       return RenderUpstreams(reply, colour_);
+    case ControlCommand::kSlow:
+      return RenderSlow(reply, colour_);
     case ControlCommand::kCacheLookup:
       if (!reply.contains("end")) return ++entries_, RenderEntry(reply, colour_);
       return entries_ == 0 ? "the cache has nothing of this\n" : "";

@@ -27,6 +27,7 @@ class LiveServiceControl final : public ServiceControl {
   bool ready() const override { return ready_; }
   StatisticsSnapshot Statistics() override { return service_.Statistics(); }
   std::vector<UpstreamSnapshot> Upstreams() override { return service_.Upstreams(); }
+  SlowReport Slow() override { return {service_.slow_queries().seen(), service_.slow_queries().Latest()}; }
   std::vector<CacheEntry> CacheEntriesOf(const Name& name) override;
   bool WalkCache(CacheCursor& cursor, std::vector<CacheEntry>& entries) override;
   uint64_t FlushName(const Name& name) override { return service_.cache().FlushName(name.wire()); }

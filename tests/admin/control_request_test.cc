@@ -28,7 +28,7 @@ ControlRequest MustParse(std::string_view line) {
 }
 
 TEST(ControlRequestTest, EveryCommandIsReadByItsName) {
-  for (const char* command : {"status", "stats", "upstreams", "cache dump", "reload", "health"}) {
+  for (const char* command : {"status", "stats", "upstreams", "slow", "cache dump", "reload", "health"}) {
     const ControlRequest request = MustParse(StrCat(R"({"schema":1,"command":")", command, "\"}"));
     EXPECT_EQ(ControlCommandToString(request.command), command);
   }

@@ -20,6 +20,7 @@ class FakeServiceControl : public ServiceControl {
   bool ready() const override { return is_ready; }
   StatisticsSnapshot Statistics() override { return {}; }
   std::vector<UpstreamSnapshot> Upstreams() override { return upstreams; }
+  SlowReport Slow() override { return slow; }
   std::vector<CacheEntry> CacheEntriesOf(const Name&) override { return entries; }
   // `walk_turns` times what there is.
   bool WalkCache(CacheCursor& cursor, std::vector<CacheEntry>& found) override {
@@ -40,6 +41,7 @@ class FakeServiceControl : public ServiceControl {
   ServiceFacts facts{.version = "9.9", .pid = 4711, .workers = 3};
   std::atomic<bool> is_ready = true;
   std::vector<UpstreamSnapshot> upstreams;
+  SlowReport slow;
   std::vector<CacheEntry> entries;
   size_t walk_turns = 1;
   std::atomic<size_t> turns_walked = 0;

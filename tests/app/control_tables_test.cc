@@ -147,11 +147,36 @@ TEST(ControlTablesTest, ALineOfTheDumpFitsWhateverTheName) {
   EXPECT_LE(WidestLine(Table(ControlCommand::kCacheLookup, line)), kColumns);
 }
 
+TEST(ControlTablesTest, SlowQueriesFitWhateverTheirNamesAndReasons) {
+  SlowReport report{.seen = 12'345, .queries = std::vector<SlowQuery>(2)};
+  SlowQuery& failed = report.queries[0];
+  failed.client = "2001:db8:1234:5678:9abc:def0:1234:5678";
+  failed.name = StrCat(std::string(1000, 'n'), ".example.");
+  failed.type = 65280;
+  failed.rcode = Rcode::kServFail;
+  failed.duration = std::chrono::milliseconds(5012);
+  failed.trace = {.total_us = 5'000'000,
+                  .waited_us = 3'000'000,
+                  .answer_us = 2'000'000,
+                  .attempts = 3,
+                  .hedges = 1,
+                  .sent_again = 2};
+  failed.reason = StrCat("22: ", std::string(200, 'r'));
+  report.queries[1].name = "slow.example.";
+  report.queries[1].type = 1;
+  const std::string text = Table(ControlCommand::kSlow, RenderSlow(report));
+  EXPECT_LE(WidestLine(text), kColumns);
+  EXPECT_NE(text.find("5.0s"), std::string::npos);
+  EXPECT_NE(text.find("3 h1 a2"), std::string::npos);
+  EXPECT_NE(text.find("SERVFAIL"), std::string::npos);
+  EXPECT_NE(text.find("12345 since the start"), std::string::npos);
+}
+
 TEST(ControlTablesTest, RepliesThatMakeNoSenseAreNoReasonToFall) {
   for (const ControlCommand command :
-       {ControlCommand::kStatus, ControlCommand::kStats, ControlCommand::kUpstreams, ControlCommand::kCacheLookup,
-        ControlCommand::kCacheDump, ControlCommand::kCacheFlush, ControlCommand::kWhy, ControlCommand::kReload,
-        ControlCommand::kQuery, ControlCommand::kHealth}) {
+       {ControlCommand::kStatus, ControlCommand::kStats, ControlCommand::kUpstreams, ControlCommand::kSlow,
+        ControlCommand::kCacheLookup, ControlCommand::kCacheDump, ControlCommand::kCacheFlush, ControlCommand::kWhy,
+        ControlCommand::kReload, ControlCommand::kQuery, ControlCommand::kHealth}) {
     for (const char* line : {"", "x", "[]", "{}", R"({"upstreams":7,"listening":[1],"records":[1],"flags":[null]})",
                              R"({"cache":[7],"route":{"upstreams":[1,{"servers":[2]}]},"needs_restart":[{}]})"}) {
       EXPECT_LE(WidestLine(Table(command, line)), kColumns);

@@ -70,6 +70,19 @@ class ControlTest(unittest.TestCase):
         self.assertEqual(stats.keys(), dump.keys())
         self.assertRegex(self.table("stats"), r"(?m)^cache\n(  .*\n)*  insertions +\d+$")
 
+    def test_slow_shows_what_failed_and_its_way(self):
+        before = self.json("slow")["seen"]
+        self.assertEqual(self.server.dig("www.bogus.example", "A").status, "SERVFAIL")
+        slow = self.json("slow")
+        self.assertEqual(slow["seen"], before + 1)
+        query = slow["queries"][0]
+        self.assertEqual((query["name"], query["type"], query["rcode"], query["client"], query["transport"]),
+                         ("www.bogus.example.", "A", "SERVFAIL", "127.0.0.1", "udp"))
+        self.assertGreaterEqual(query["servers_asked"], 1)
+        self.assertTrue(query["answered"] and query["reason"])
+        self.assertGreater(query["seconds"], query["answer_seconds"])
+        self.assertRegex(self.table("slow"), r"(?m)^\d\d:\d\d:\d\d .* SERVFAIL +A +www\.")
+
     def test_upstreams(self):
         self.server.dig("www.plain.example", "AAAA")
         (upstream,) = self.json("upstreams")["upstreams"]

@@ -67,8 +67,8 @@ class ExtractionTest(unittest.TestCase):
 
     def test_every_subcommand_of_a_running_server_has_an_example(self):
         text = "\n".join(command for _, command in commands())
-        for subcommand in ("status", "stats", "upstreams", "cache lookup", "cache dump", "cache flush", "why", "query",
-                           "reload", "healthcheck"):
+        for subcommand in ("status", "stats", "upstreams", "slow", "cache lookup", "cache dump", "cache flush", "why",
+                           "query", "reload", "healthcheck"):
             self.assertIn(f"dotward {subcommand}", text)
 
 
