@@ -405,10 +405,12 @@ std::string RenderEntry(const Json& entry, Colour colour) {
 
 // One line an entry: its name gives way.
 std::string RenderEntryLine(const Json& entry) {
-  const std::string type = Text(entry, "type");
-  const std::string rest = Describe(entry);
-  const size_t room = kColumns - std::min(kColumns - 20, Width(rest) + Width(type) + 4);
-  return StrCat(Shorten(Text(entry, "name"), room), " ", type, "  ", Shorten(rest, kColumns - 20), "\n");
+  constexpr size_t kNameLeast = 20;
+  constexpr size_t kGaps = 4;
+  const std::string type = Shorten(Text(entry, "type"), 12);
+  const std::string rest = Shorten(Describe(entry), kColumns - kNameLeast - kGaps - Width(type));
+  const size_t room = kColumns - kGaps - Width(type) - Width(rest);
+  return StrCat(Shorten(Text(entry, "name"), room), " ", type, "  ", rest, "\n");
 }
 
 std::string Plural(double count, std::string_view one, std::string_view many) {
