@@ -130,16 +130,18 @@ Samples StreamsClosed(const Snapshot& snapshot) {
 
 // --- upstreams ---
 
-// What `add` makes of the addresses of each upstream, in one sample: host names may have others every minute, and what
-// the network gives must not make series.
+// What `add` makes of the addresses of each upstream, those that it has no more among them, in one sample: host names
+// may have others every minute, and what the network gives must not make series.
 template <typename Add>
 Samples PerUpstream(const Snapshot& snapshot, Add add) {
   Samples samples;
   std::map<std::string_view, size_t> places;
-  for (const Upstream& upstream : snapshot.upstreams) {
-    const auto [place, is_new] = places.try_emplace(upstream.name, samples.size());
-    if (is_new) samples.push_back({.labels = {upstream.name}});
-    add(samples[place->second], upstream);
+  for (const auto* group : {&snapshot.upstreams, &snapshot.former_upstreams}) {
+    for (const Upstream& upstream : *group) {
+      const auto [place, is_new] = places.try_emplace(upstream.name, samples.size());
+      if (is_new) samples.push_back({.labels = {upstream.name}});
+      add(samples[place->second], upstream);
+    }
   }
   return samples;
 }
@@ -174,7 +176,8 @@ Samples UpstreamDurations(const Snapshot& snapshot) {
 Samples UpstreamServers(const Snapshot& snapshot) {
   return PerUpstreamAnd(snapshot, {"idle", "connecting", "connected", "failing"},
                         [](const Upstream& upstream, std::string_view state) {
-                          return UpstreamStateToString(upstream.state) == state ? 1U : 0U;
+                          const bool former = upstream.protocol.empty();  // it is a sum, and no server
+                          return !former && UpstreamStateToString(upstream.state) == state ? 1U : 0U;
                         });
 }
 

@@ -36,7 +36,8 @@ struct StatisticsSnapshot {
   NamedCounts exchanges;  // the forwarding loop's
   UdpTotals udp;
   StreamTotals streams;
-  std::vector<UpstreamSnapshot> upstreams;
+  std::vector<UpstreamSnapshot> upstreams;         // a server address each
+  std::vector<UpstreamSnapshot> former_upstreams;  // see Forwarder::FormerSnapshots
 };
 
 // The queries of all transports and types, which is the sum of how they ended.

@@ -96,6 +96,31 @@ nlohmann::ordered_json ToJson(const ResponseCache::Statistics& cache) {
           {"lru_age_seconds", cache.lru_age_seconds}};
 }
 
+// The sum of the addresses that an upstream has no more: no address, no state, nothing that is under way.
+nlohmann::ordered_json FormerToJson(const UpstreamSnapshot& upstream) {
+  return {{"name", upstream.name},
+          {"queries", upstream.queries},
+          {"retried", upstream.retried},
+          {"hedges", upstream.hedges},
+          {"hedges_won", upstream.hedges_won},
+          {"failed", upstream.failed},
+          {"timeouts", upstream.timeouts},
+          {"responses", upstream.responses},
+          {"nxdomain", upstream.nxdomain},
+          {"servfail", upstream.servfail},
+          {"malformed", upstream.malformed},
+          {"mismatched", upstream.mismatched},
+          {"late", upstream.late},
+          {"probes", upstream.probes},
+          {"connections_opened", upstream.connections},
+          {"connect_failures", upstream.connect_failures},
+          {"handshakes_full", upstream.handshakes_full},
+          {"handshakes_resumed", upstream.handshakes_resumed},
+          {"connections_suspected", upstream.connections_suspected},
+          {"connections_lost", upstream.connections_lost},
+          {"durations", ToJson(upstream.durations)}};
+}
+
 nlohmann::ordered_json ToJson(const UpstreamSnapshot& upstream) {
   nlohmann::ordered_json json = {{"name", upstream.name},
                                  {"address", upstream.endpoint.ToString()},
@@ -159,6 +184,10 @@ std::string RenderJson(const StatisticsSnapshot& snapshot) {
   json["streams"] = ToJson(snapshot.streams);
   json["upstreams"] = nlohmann::ordered_json::array();
   for (const UpstreamSnapshot& upstream : snapshot.upstreams) json["upstreams"].push_back(ToJson(upstream));
+  json["upstreams_former"] = nlohmann::ordered_json::array();
+  for (const UpstreamSnapshot& upstream : snapshot.former_upstreams) {
+    json["upstreams_former"].push_back(FormerToJson(upstream));
+  }
   // Names and error texts come from files and certificates: what is no UTF-8 must not make the dump fail.
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

@@ -14,6 +14,7 @@
 #include <new>
 #include <optional>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 #include "admin/query_recorder.h"
@@ -381,7 +382,9 @@ StatisticsSnapshot Service::Statistics() {
   AddExchanges(forwarding_->coalescer().statistics(), snapshot);
   snapshot.udp = server_->udp_totals();
   snapshot.streams = server_->stream_totals();
-  snapshot.upstreams = Upstreams();
+  using Both = std::pair<std::vector<UpstreamSnapshot>, std::vector<UpstreamSnapshot>>;
+  std::tie(snapshot.upstreams, snapshot.former_upstreams) =
+      forwarding_->Look<Both>([](const Forwarder& all) { return Both(all.Snapshots(), all.FormerSnapshots()); });
   return snapshot;
 }
 

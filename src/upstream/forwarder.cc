@@ -258,6 +258,7 @@ Task<> Forwarder::Retire(std::shared_ptr<UpstreamServer> server) {
   if (!closed_) co_await self->closing.Wait();
   server->Close();
   co_await server->Join();
+  AddCounts(former_[*server->record().name], server->Snapshot());
   retiring_.erase(self);
 }
 
@@ -446,6 +447,19 @@ std::vector<UpstreamSnapshot> Forwarder::Snapshots() const {
   std::vector<UpstreamSnapshot> snapshots;
   for (const auto& service : services_) {
     for (const auto& server : service->servers) snapshots.push_back(server->Snapshot());
+  }
+  return snapshots;
+}
+
+std::vector<UpstreamSnapshot> Forwarder::FormerSnapshots() const {
+  std::map<std::string, UpstreamSnapshot> all = former_;
+  for (const Retiring& retiring : retiring_) {
+    AddCounts(all[*retiring.server->record().name], retiring.server->Snapshot());
+  }
+  std::vector<UpstreamSnapshot> snapshots;
+  for (auto& [name, counts] : all) {
+    counts.name = name;
+    snapshots.push_back(std::move(counts));
   }
   return snapshots;
 }

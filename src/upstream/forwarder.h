@@ -6,6 +6,7 @@
 #include <asio/io_context.hpp>
 #include <cstddef>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,6 +70,9 @@ class Forwarder final : public Upstream {
 
   // One for each server address, in the order of the configuration. On the loop's thread.
   std::vector<UpstreamSnapshot> Snapshots() const;
+  // The counts of the addresses that upstreams have had and have no more, one for each upstream that has any: host
+  // names change, and what an upstream has been asked in all must not shrink. Nothing but name and counts is set.
+  std::vector<UpstreamSnapshot> FormerSnapshots() const;
 
   // Fails what waits and takes no more; when Join has ended, nothing of it runs.
   void Close();
@@ -174,6 +178,7 @@ class Forwarder final : public Upstream {
   Services services_;
   Services bootstrap_;
   std::list<Retiring> retiring_;
+  std::map<std::string, UpstreamSnapshot> former_;  // by upstream: the counts of its servers that have ended
   std::vector<Zone> zones_;
   bool any_silent_ = false;  // some service has silent_in_a_row
   bool started_ = false;

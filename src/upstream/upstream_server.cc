@@ -130,6 +130,17 @@ bool UpstreamServer::TakeNews() {
   return news;
 }
 
+void AddCounts(UpstreamSnapshot& total, const UpstreamSnapshot& part) {
+  using S = UpstreamSnapshot;
+  for (uint64_t S::*const count :
+       {&S::queries, &S::retried, &S::hedges, &S::hedges_won, &S::responses, &S::nxdomain, &S::servfail, &S::failed,
+        &S::timeouts, &S::malformed, &S::mismatched, &S::late, &S::probes, &S::connections, &S::connect_failures,
+        &S::connections_lost, &S::connections_suspected, &S::handshakes_full, &S::handshakes_resumed}) {
+    total.*count += part.*count;
+  }
+  AddTo(total.durations, part.durations);
+}
+
 UpstreamSnapshot UpstreamServer::Snapshot() const {
   const SteadyTime now = Now();
   const UpstreamCounters& counters = record_.counters;

@@ -52,6 +52,9 @@ struct UpstreamSnapshot {
   std::optional<Duration> idle_limit;  // how long the server keeps a silent connection, as far as it is known
 };
 
+// Adds what only ever grows: the counters and the durations.
+void AddCounts(UpstreamSnapshot& total, const UpstreamSnapshot& part);
+
 // One address of one upstream: takes attempts, and answers or fails them. What is common to the ways of asking is here;
 // how a query travels is for those who derive from it. One event loop; not thread-safe but for the counters.
 class UpstreamServer : public Upstream {

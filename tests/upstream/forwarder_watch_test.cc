@@ -312,12 +312,19 @@ TEST_F(HostNames, AServerThatMovesFinishesItsQueriesAndGetsNoNewOnes) {
   EXPECT_TRUE(AskAndWait(forwarder, "www.example.").answered());
   EXPECT_NE(servers_[0]->queries().at(1).connection, old_connection);
   EXPECT_FALSE(slow.done());
+  // What was counted at the old address stays counted, while it retires and when it has gone.
+  ASSERT_EQ(forwarder.FormerSnapshots().size(), 1U);
+  EXPECT_EQ(forwarder.FormerSnapshots()[0].name, "u0");
+  EXPECT_EQ(forwarder.FormerSnapshots()[0].queries, 1U);
   servers_[0]->Fire("slow");
   ASSERT_TRUE(RunUntil([&] { return slow.done(); }));
   EXPECT_TRUE(slow.answered()) << slow.text();
   EXPECT_EQ(servers_[0]->counters().queries, 2U) << "it was not asked again";
   ASSERT_TRUE(RunUntil([&] { return servers_[0]->counters().closed_connections >= 1; })) << "it is not kept";
   EXPECT_EQ(forwarder.Snapshots()[0].connections_open, 1U);
+  ASSERT_EQ(forwarder.FormerSnapshots().size(), 1U);
+  EXPECT_EQ(forwarder.FormerSnapshots()[0].queries, 1U);
+  EXPECT_EQ(forwarder.FormerSnapshots()[0].durations.count(), 1U);
 }
 
 // The fixture joins, and the address sanitizer looks at what is left.
