@@ -90,7 +90,7 @@ class EchoFloor(Server):
 class Dotward(Server):
     name = "dotward"
     version_arguments = ("version",)
-    admin = ""  # more of the configuration
+    admin = "admin: { socket: '' }\n"  # more of the configuration
 
     def find(self, build):
         path = build / "dotward"
@@ -146,10 +146,10 @@ class DotwardWithQueryLog(Dotward):
 
 
 class WatchedDotward(Dotward):
-    """The same with its HTTP endpoint, at which it is looked into while it serves."""
+    """The same with its HTTP endpoint and its control socket, by which it is looked into while it serves."""
 
-    def __init__(self, http):
-        self.admin = f"admin:\n  http: {http}\n"
+    def __init__(self, http, control):
+        self.admin = f"admin:\n  http: {http}\n  socket: {control}\n"
 
 
 class Unbound(Server):

@@ -64,11 +64,14 @@ Samples QueryDurations(const Snapshot& snapshot) {
   return samples;
 }
 
-Samples LimitedBy(const Snapshot& snapshot) {
+Samples ByName(const NamedCounts& counts) {
   Samples samples;
-  for (const NamedCount& count : Limited(snapshot)) samples.push_back(Sample({count.name}, count.value));
+  for (const NamedCount& count : counts) samples.push_back(Sample({count.name}, count.value));
   return samples;
 }
+
+Samples LimitedBy(const Snapshot& snapshot) { return ByName(Limited(snapshot)); }
+Samples QueryLogLines(const Snapshot& snapshot) { return ByName(snapshot.query_log); }
 
 // --- the cache ---
 
@@ -215,6 +218,9 @@ const std::vector<Metric>& Table() {
        "What was done to those who wanted more than their share: waits given up because of the limit of one client, of "
        "one domain, of the process; connections refused because of all, or of one client; queries dropped.", {"action"},
        "/limited/{action}", LimitedBy},
+      {"dotward_query_log_lines_total", kCounter,
+       "Lines of the query log: written, dropped because its thread was behind, lost because the file did not take them.",
+       {"result"}, "/query_log/{result}", QueryLogLines},
 
       {"dotward_cache_hits_total", kCounter, "Lookups that found an answer.", {}, "/cache/hits", OfCache<&Cache::hits>},
       {"dotward_cache_misses_total", kCounter, "Lookups that found none.", {}, "/cache/misses",

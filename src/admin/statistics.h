@@ -36,6 +36,7 @@ struct StatisticsSnapshot {
   NamedCounts exchanges;  // the forwarding loop's
   UdpTotals udp;
   StreamTotals streams;
+  NamedCounts query_log;                           // what became of the lines of the query log
   std::vector<UpstreamSnapshot> upstreams;         // a server address each
   std::vector<UpstreamSnapshot> former_upstreams;  // see Forwarder::FormerSnapshots
 };

@@ -182,6 +182,7 @@ std::string RenderJson(const StatisticsSnapshot& snapshot) {
   json["exchanges"] = ToJson(snapshot.exchanges);
   json["udp"] = ToJson(snapshot.udp);
   json["streams"] = ToJson(snapshot.streams);
+  json["query_log"] = ToJson(snapshot.query_log);
   json["upstreams"] = nlohmann::ordered_json::array();
   for (const UpstreamSnapshot& upstream : snapshot.upstreams) json["upstreams"].push_back(ToJson(upstream));
   json["upstreams_former"] = nlohmann::ordered_json::array();

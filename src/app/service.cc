@@ -382,6 +382,8 @@ StatisticsSnapshot Service::Statistics() {
   AddExchanges(forwarding_->coalescer().statistics(), snapshot);
   snapshot.udp = server_->udp_totals();
   snapshot.streams = server_->stream_totals();
+  const QueryLog::Statistics lines = query_log_.statistics();
+  snapshot.query_log = {{"written", lines.written}, {"dropped", lines.dropped}, {"lost", lines.lost}};
   using Both = std::pair<std::vector<UpstreamSnapshot>, std::vector<UpstreamSnapshot>>;
   std::tie(snapshot.upstreams, snapshot.former_upstreams) =
       forwarding_->Look<Both>([](const Forwarder& all) { return Both(all.Snapshots(), all.FormerSnapshots()); });

@@ -105,6 +105,7 @@ StatisticsSnapshot SomeSnapshot() {
   AddExchanges(exchanges, snapshot);
   for (const auto& [name, field] : UdpTotals::Fields()) snapshot.udp.*field = different.Next();
   for (const auto& [name, field] : StreamTotals::Fields()) snapshot.streams.*field = different.Next();
+  snapshot.query_log = {{"written", different.Next()}, {"dropped", different.Next()}, {"lost", different.Next()}};
   snapshot.upstreams = {SomeUpstream("a", UpstreamState::kConnected, different),
                         SomeUpstream("a", UpstreamState::kFailing, different),
                         SomeUpstream("b", UpstreamState::kIdle, different)};
