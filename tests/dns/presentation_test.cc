@@ -51,10 +51,10 @@ TEST(RecordTextsTest, WhatHasNoFormOfItsOwnIsWrittenAsOctets) {
 
 TEST(RecordTextsTest, BlanksInsideStringsAndNamesStay) {
   const std::vector<RecordText> texts =
-      TextsOf(To("a\\032b.example.", rr_type::kTxt).Answer("a\\032b.example.", 5, Txt("two  words\t\"x\"")));
+      TextsOf(To("a\\032b.example.", rr_type::kTxt).Answer("a\\032b.example.", 5, Txt("two  words\x1b[\"x\"")));
   ASSERT_EQ(texts.size(), 1U);
   EXPECT_EQ(texts[0].name, "a\\032b.example.");
-  EXPECT_EQ(texts[0].data, "\"two  words\\009\\\"x\\\"\"");
+  EXPECT_EQ(texts[0].data, "\"two  words\\027[\\\"x\\\"\"") << "nothing that a terminal obeys";
 }
 
 TEST(FlagNamesTest, AreThoseThatAreSetInTheOrderOfDig) {
