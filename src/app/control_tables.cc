@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -47,6 +48,12 @@ const Json& List(const Json& json, std::string_view key) {
   static const Json kEmpty = Json::array();
   const auto found = json.find(key);
   return found != json.end() && found->is_array() ? *found : kEmpty;
+}
+
+const Json& Object(const Json& json, std::string_view key) {
+  static const Json kEmpty = Json::object();
+  const auto found = json.find(key);
+  return found != json.end() && found->is_object() ? *found : kEmpty;
 }
 
 // Columns that text takes on the terminal: characters, not octets.
@@ -258,14 +265,16 @@ std::string RenderStatus(const Json& reply, Colour colour) {
   return text + Wrap("listening  ", listening);
 }
 
-// Every number, by the groups that the server has them in.
-void AppendNumbers(const Json& group, const std::string& prefix, std::string* text) {
+enum class Zeros : uint8_t { kShow, kLeaveOut };
+
+// The numbers of one group of the statistics, and of the groups in it.
+void AppendNumbers(const Json& group, const std::string& prefix, Zeros zeros, std::string* text) {
   constexpr size_t kNameColumns = 40;
   for (const auto& [key, value] : group.items()) {
     const std::string name = prefix + Clean(key);
     if (value.is_object()) {
-      AppendNumbers(value, name + " ", text);
-    } else if (value.is_number()) {
+      AppendNumbers(value, name + " ", zeros, text);
+    } else if (value.is_number() && (zeros == Zeros::kShow || value.get<double>() != 0)) {
       const bool whole = value.is_number_integer();
       const std::string number = whole ? Grouped(value.get<double>()) : Fixed(value.get<double>(), 6);
       StrAppend(text, "  ", Pad(Shorten(name, kNameColumns), kNameColumns), "  ", PadLeft(number, 20), "\n");
@@ -273,14 +282,50 @@ void AppendNumbers(const Json& group, const std::string& prefix, std::string* te
   }
 }
 
+// The bound of a histogram that so large a part is within.
+std::string Within(const Json& bounds, double part) {
+  std::string last;
+  for (const auto& [bound, count] : bounds.items()) {
+    last = Latency(std::strtod(bound.c_str(), nullptr));
+    if (count.is_number() && count.get<double>() >= part) return StrCat("<", last);
+  }
+  return StrCat(">", last);
+}
+
+// One row for each source of answers that had any, instead of the buckets.
+std::string DurationsTable(const Json& durations, Colour colour) {
+  Table table({{.title = "  FROM", .least = 10},
+               {.title = "REPLIES", .align = Align::kRight},
+               {.title = "MEAN", .align = Align::kRight},
+               {.title = "P50", .align = Align::kRight},
+               {.title = "P95", .align = Align::kRight},
+               {.title = "P99", .align = Align::kRight}});
+  bool any = false;
+  for (const auto& [source, histogram] : durations.items()) {
+    const double count = Number(histogram, "count");
+    if (count == 0) continue;
+    const Json& bounds = Object(histogram, "up_to_seconds");
+    table.Add({"  " + Clean(source), Grouped(count), Latency(Number(histogram, "sum_seconds") / count),
+               Within(bounds, count * 0.5), Within(bounds, count * 0.95), Within(bounds, count * 0.99)});
+    any = true;
+  }
+  return any ? table.ToText(colour) : "";
+}
+
+// What is always looked for is shown whole; of the rest what there was.
 std::string RenderStats(const Json& reply, Colour colour) {
   std::string text = StrCat("dotward ", Text(reply, "version"), ", up ", Span(Number(reply, "uptime_seconds")), "\n");
   for (const auto& [key, value] : reply.items()) {
     if (!value.is_object()) continue;
-    StrAppend(&text, "\n", Paint(Clean(key), Mood::kStrong, colour), "\n");
-    AppendNumbers(value, "", &text);
+    std::string numbers;
+    if (key == "durations") {
+      numbers = DurationsTable(value, colour);
+    } else {
+      AppendNumbers(value, "", key == "cache" || key == "queries" ? Zeros::kShow : Zeros::kLeaveOut, &numbers);
+    }
+    if (!numbers.empty()) StrAppend(&text, "\n", Paint(Clean(key), Mood::kStrong, colour), "\n", numbers);
   }
-  return text;
+  return text + "\nOf the other groups, what is zero is left out; --json has everything.\n";
 }
 
 // Without the port where it is the usual one.

@@ -97,15 +97,36 @@ TEST(ControlTablesTest, StatusSaysWhatTheServerIs) {
   EXPECT_LE(WidestLine(Table(ControlCommand::kStatus, RenderStatus(facts, false))), kColumns);
 }
 
+constexpr std::string_view kStatsNote = "\nOf the other groups, what is zero is left out; --json has everything.\n";
+
 TEST(ControlTablesTest, NumbersOfTheStatisticsAreGroupedAndOthersLeftOut) {
   EXPECT_EQ(Table(ControlCommand::kStats,
-                  R"({"schema":1,"version":"1.2","uptime_seconds":61,"cache":{"hits":1234567,"parts":{"a":0.5}},)"
+                  R"({"schema":1,"version":"1.2","uptime_seconds":61,"cache":{"hits":1234567,"misses":0,)"
+                  R"("parts":{"a":0.5}},"types":{"udp":{"A":7,"AAAA":0}},"udp":{"queries":0},)"
                   R"("upstreams":[{"name":"x"}]})"),
-            "dotward 1.2, up 1m 1s\n"
-            "\n"
-            "cache\n"
-            "  hits                                                 1,234,567\n"
-            "  parts a                                               0.500000\n");
+            StrCat("dotward 1.2, up 1m 1s\n"
+                   "\n"
+                   "cache\n"
+                   "  hits                                                 1,234,567\n"
+                   "  misses                                                       0\n"
+                   "  parts a                                               0.500000\n"
+                   "\n"
+                   "types\n"
+                   "  udp A                                                        7\n",
+                   kStatsNote));
+}
+
+TEST(ControlTablesTest, HistogramsOfTheStatisticsAreOneRowEach) {
+  EXPECT_EQ(Table(ControlCommand::kStats,
+                  R"({"version":"1.2","uptime_seconds":1,"durations":{)"
+                  R"("cache":{"count":100,"sum_seconds":0.002,"up_to_seconds":{"0.000025":50,"0.0001":98,"5":98}},)"
+                  R"("stale":{"count":0,"sum_seconds":0.0,"up_to_seconds":{"0.000025":0}}}})"),
+            StrCat("dotward 1.2, up 1s\n"
+                   "\n"
+                   "durations\n"
+                   "  FROM   REPLIES  MEAN    P50     P95    P99\n"
+                   "  cache      100  20us  <25us  <100us  >5.0s\n",
+                   kStatsNote));
 }
 
 TEST(ControlTablesTest, WhyTellsEveryStep) {
