@@ -229,6 +229,9 @@ def ask(address, port, message, timeout=5.0):
     return None
 
 
+SO_RCVBUFFORCE = 33  # <asm-generic/socket.h>; for root
+
+
 class Flight:
     """Queries sent at once from one socket, and the replies that came so far, by ID."""
 
@@ -236,6 +239,9 @@ class Flight:
         self._wanted = len(messages)
         self._replies = {}
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        # A thousand replies that come at once must not be lost here.
+        with contextlib.suppress(PermissionError):
+            self._udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         self._udp.connect((address, port))
         for message in messages:
             self._udp.send(message)

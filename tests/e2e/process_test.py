@@ -135,6 +135,29 @@ class SignalsTest(unittest.TestCase):
                 self.assertEqual(lab.rcode(reply), 0)
                 self.assertEqual(server.wait(), 0, server.log())
 
+    def test_term_with_a_thousand_in_flight_answers_them_all(self):
+        relay = self.lab.relay()
+        self.addCleanup(relay.close)
+        config = self.lab.config("limits:\n  waiting_per_client: 2000\n", dot_port=lab.RELAY_PORT)
+        server = self.lab.serve(config)
+        self.assertEqual(server.dig("first.wild.plain.example", "A").status, "NOERROR")
+
+        def in_flight():
+            line = re.search(r'\{"schema":1.*\}', server.dump()).group(0)
+            return json.loads(line)["exchanges"]["in_flight"]
+
+        relay.hold()
+        queries = [lab.query(f"n{number}.wild.plain.example", query_id=number) for number in range(1000)]
+        with lab.Flight(self.lab.address, server.port, queries) as flight:
+            lab.within(5, lambda: in_flight() == 1000, "all wait for the upstream")
+            server.signal(signal.SIGTERM)
+            self.assertEqual(flight.replies(0.1), {})
+            relay.release()
+            replies = flight.replies(10)
+        self.assertEqual(len(replies), 1000)
+        self.assertEqual({lab.rcode(reply) for reply in replies.values()}, {0})
+        self.assertEqual(server.wait(), 0, server.log())
+
     def test_idle_server_stops_at_once(self):
         server = self.lab.serve()
         server.signal(signal.SIGTERM)
