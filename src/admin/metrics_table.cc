@@ -219,7 +219,8 @@ const std::vector<Metric>& Table() {
        "one domain, of the process; connections refused because of all, or of one client; queries dropped.", {"action"},
        "/limited/{action}", LimitedBy},
       {"dotward_query_log_lines_total", kCounter,
-       "Lines of the query log: written, dropped because its thread was behind, lost because the file did not take them.",
+       "Lines of the query log: written, dropped because its thread was behind, lost because the file did not take "
+       "them.",
        {"result"}, "/query_log/{result}", QueryLogLines},
 
       {"dotward_cache_hits_total", kCounter, "Lookups that found an answer.", {}, "/cache/hits", OfCache<&Cache::hits>},
