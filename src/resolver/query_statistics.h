@@ -49,10 +49,9 @@ inline constexpr size_t kRcodePlaces = 13;
 size_t PlaceOfRcode(Rcode rcode);
 std::string_view NameOfRcodePlace(size_t place);  // "NOERROR", …, "BADVERS", "other"
 
-// What one resolver counts. With Counter it is one worker's, on cache lines of its own: written by its thread alone,
-// read by any at any time, never reset. With uint64_t it is a sum that somebody has read.
+// What one resolver counts; below for what it is with each Count.
 template <typename Count>
-struct alignas(64) QueryCounts {
+struct QueryCounts {
   std::array<std::array<Count, kTypePlaces>, kTransports.size()> queries{};  // by transport and type
   std::array<Count, kQueryEnds.size()> ends{};
   std::array<Count, kRcodePlaces> replies{};
@@ -64,7 +63,9 @@ struct alignas(64) QueryCounts {
   const Count& of(Rcode rcode) const { return replies[PlaceOfRcode(rcode)]; }
 };
 
-using QueryStatistics = QueryCounts<Counter>;
+// One worker's, on cache lines of its own: written by its thread alone, read by any at any time, never reset.
+struct alignas(64) QueryStatistics : QueryCounts<Counter> {};
+// A sum that somebody has read.
 using QueryTotals = QueryCounts<uint64_t>;
 
 inline void CountQuery(QueryStatistics& statistics, Transport transport, uint16_t type) {

@@ -1,7 +1,10 @@
 #include "net/network_monitor.h"
 
 #include <gtest/gtest.h>
+#include <net/if.h>
 #include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <asio/io_context.hpp>
 #include <cerrno>
@@ -15,6 +18,7 @@
 
 #include "base/limits.h"
 #include "base/strings.h"
+#include "net/descriptor.h"
 #include "net/local_route.h"
 
 namespace dotward {
@@ -32,6 +36,18 @@ void Ip(const std::string& commands) {
   EXPECT_EQ(pclose(pipe), 0) << commands;
 }
 
+// A link is up some time after it was told to be, and says so to whoever watches by then.
+void WaitForLink(const char* name) {
+  const Descriptor socket_of_this_network(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+  const auto end = std::chrono::steady_clock::now() + seconds(20);
+  while ((request.ifr_flags & IFF_RUNNING) == 0 && std::chrono::steady_clock::now() < end) {
+    ASSERT_EQ(ioctl(socket_of_this_network.get(), SIOCGIFFLAGS, &request), 0) << std::strerror(errno);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 // Runs `body` on a thread with an empty network of its own: a pair of links, v0 and v1, both up, 10.9.0.1/24 on v0, and
 // no IPv6, whose autoconfiguration would go on by itself. Skips where that is not permitted.
 class PrivateNetwork {
@@ -46,6 +62,7 @@ class PrivateNetwork {
       Ip("link add v0 address 02:00:00:00:00:01 type veth peer name v1\n"
          "link set v0 addrgenmode none\nlink set v1 addrgenmode none\n"
          "link set lo up\nlink set v1 up\nlink set v0 up\naddress add 10.9.0.1/24 dev v0\n");
+      for (const char* const link : {"lo", "v0", "v1"}) WaitForLink(link);
       body();
     }).join();
     if (error != 0) GTEST_SKIP() << "a network namespace needs root: " << std::strerror(error);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <set>
 
 #include "resolver/batch_clock.h"
@@ -44,17 +45,17 @@ TEST(QueryStatisticsTest, AWorkersCountersShareNoCacheLineWithAnothers) {
 }
 
 TEST(QueryStatisticsTest, SumsAreOverAllWorkers) {
-  QueryStatistics first;
-  QueryStatistics second;
-  for (QueryStatistics* worker : {&first, &second}) {
+  const auto first = std::make_unique<QueryStatistics>();
+  const auto second = std::make_unique<QueryStatistics>();
+  for (QueryStatistics* worker : {first.get(), second.get()}) {
     CountQuery(*worker, Transport::kTcp, rr_type::kMx);
     CountReply(*worker, AnswerSource::kLocal, Rcode::kRefused, microseconds(3));
     worker->of(QueryEnd::kLocal).Add();
     worker->replies_truncated.Add();
   }
   QueryTotals totals;
-  AddTo(totals, first);
-  AddTo(totals, second);
+  AddTo(totals, *first);
+  AddTo(totals, *second);
   EXPECT_EQ(totals.queries[1][PlaceOfType(rr_type::kMx)], 2U);
   EXPECT_EQ(totals.of(QueryEnd::kLocal), 2U);
   EXPECT_EQ(totals.of(Rcode::kRefused), 2U);
