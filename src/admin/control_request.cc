@@ -64,6 +64,8 @@ absl::Status Bad(const std::string& what) { return absl::InvalidArgumentError(wh
 // What came from outside is repeated in errors as JSON writes it, and not in full.
 std::string Quote(const Json& value) {
   constexpr size_t kShown = 64;
+  // Written by recursion, and as deep as the request is long.
+  if (value.is_structured()) return value.is_array() ? "an array" : "an object";
   std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
   if (text.size() > kShown) text = StrCat(text.substr(0, kShown), "…");
   return text;

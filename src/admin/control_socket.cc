@@ -89,12 +89,15 @@ absl::StatusOr<ControlSocket> ControlSocket::Open(const std::string& path) {
   ASSIGN_OR_RETURN(opened.made_folder_, MakeFolder(path));
   opened.listening_ = Descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!opened.listening_.is_open()) return Failed(path, "socket", errno);
-  // Before it has a path, so that there is no moment in which others may use it; and again behind it, because the umask
-  // may have taken away more.
+  // The path gets the mode that the socket has by then, less the umask: so there is no moment in which others may use
+  // it, and nothing has to be changed by its name, which whoever owns the folder could make another file's.
   if (fchmod(opened.listening_.get(), kSocketMode) != 0) return Failed(path, "chmod", errno);
-  RETURN_IF_ERROR(Bind(opened.listening_.get(), path, address));
+  const mode_t umask_before = umask(0);
+  const absl::Status bound = Bind(opened.listening_.get(), path, address);
+  umask(umask_before);
+  RETURN_IF_ERROR(bound);
   struct stat made {};
-  if (chmod(path.c_str(), kSocketMode) != 0 || lstat(path.c_str(), &made) != 0) return Failed(path, "chmod", errno);
+  if (lstat(path.c_str(), &made) != 0) return Failed(path, "lstat", errno);
   opened.path_ = path;
   opened.device_ = made.st_dev;
   opened.inode_ = made.st_ino;

@@ -62,13 +62,15 @@ void SlowQueries::Record(const AnsweredQuery& query, WallTime wall) {
   if (query.image != nullptr) slow.upstream = std::string(query.image->upstream());
   slow.reason = ReasonOf(query);
 
-  const MutexLock lock(mutex_);
+  // Whoever reads them takes a while, for which no query waits.
+  if (!mutex_.TryLock()) return;
   if (ring_.size() < Limits::kSlowQueriesMax) {
     ring_.push_back(std::move(slow));
-    return;
+  } else {
+    std::swap(ring_[next_], slow);
+    next_ = (next_ + 1) % ring_.size();
   }
-  ring_[next_] = std::move(slow);
-  next_ = (next_ + 1) % ring_.size();
+  mutex_.Unlock();
 }
 
 void SlowQueries::Apply(const ClientPrivacy& privacy) {

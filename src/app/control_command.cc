@@ -2,9 +2,11 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -18,7 +20,8 @@
 namespace dotward {
 namespace {
 
-constexpr std::chrono::seconds kHealthPatience{2};
+// Two questions fit into what the image gives a health check.
+constexpr std::chrono::milliseconds kHealthPatience{1500};
 
 bool Print(std::FILE* stream, std::string_view text) {
   return std::fwrite(text.data(), 1, text.size(), stream) == text.size();
@@ -103,8 +106,12 @@ class Outcome {
   }
 
   ExitCode End(const absl::Status& status) {
-    std::fflush(stdout);
+    const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
     if (!status.ok()) return Fail(status);
+    if (!written && errno != EPIPE) {
+      Print(stderr, StrCat("dotward: the output cannot be written: ", std::strerror(errno), "\n"));
+      return ExitCode::kFiles;
+    }
     const bool complete = any_ && (!expects_end_ || ended_);
     if (code_ == ExitCode::kOk && !complete && std::ferror(stdout) == 0) {
       return Fail(absl::UnavailableError("the server closed the control socket before its reply was complete"));
@@ -168,10 +175,10 @@ ExitCode RunHealthcheck(const CommandLine& command_line, const Config& config) {
   const std::string& path = command_line.socket.empty() ? config.admin.socket : command_line.socket;
   if (!path.empty()) {
     const absl::StatusOr<bool> ready = AskReady(path, config.listen.front().endpoint);
-    if (ready.ok() && *ready) return ExitCode::kOk;
-    if (ready.ok()) return Fail(absl::UnavailableError("the server is stopping"));
-    if (!command_line.socket.empty()) return Fail(ready.status());
+    if (ready.ok() && !*ready) return Fail(absl::UnavailableError("the server is stopping"));
+    if (!ready.ok() && !command_line.socket.empty()) return Fail(ready.status());
   }
+  // It says that it is ready; that it serves shows when a client gets an answer.
   const absl::Status healthy = ProbeHealth(config.listen.front().endpoint, kHealthPatience);
   return healthy.ok() ? ExitCode::kOk : Fail(healthy);
 }

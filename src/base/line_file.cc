@@ -61,6 +61,9 @@ void LineFile::GiveTo(uid_t user, gid_t group) const {
   struct stat status {};
   if (!is_file() || fstat(descriptor_, &status) != 0) return;
   if (!S_ISREG(status.st_mode) || status.st_uid != 0 || status.st_nlink != 1) return;
+  // Nor what the name only leads to: who owns the folder could have put a link to any file of root's there.
+  struct stat named {};
+  if (lstat(path_.c_str(), &named) != 0 || named.st_dev != status.st_dev || named.st_ino != status.st_ino) return;
   // Where it fails, opening the file anew will say so.
   static_cast<void>(!fchown(descriptor_, user, group));
 }

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -267,14 +268,22 @@ class ProcessLog {
   // Something will be due. The thread that sees to it is made when there is something to see to, and sleeps without end
   // while there is nothing.
   void AwakenAlarm() {
-    if (!alarm_running_) {
-      alarm_running_ = true;
+    if (!alarm_running_ && !StartAlarm()) return;  // what is due is written with the next line, or at the end
+    alarm_set_ = true;
+    alarm_.notify_one();
+  }
+
+  // False where the system has no thread to give.
+  bool StartAlarm() {
+    try {
       std::thread thread([this] { RunAlarm(); });
       pthread_setname_np(thread.native_handle(), "log");
       thread.detach();  // as this object, it is there until the process ends
+    } catch (const std::system_error&) {
+      return false;
     }
-    alarm_set_ = true;
-    alarm_.notify_one();
+    alarm_running_ = true;
+    return true;
   }
 
   [[noreturn]] void RunAlarm() {
@@ -298,10 +307,11 @@ class ProcessLog {
       lock.lock();
       const std::optional<SteadyTime> next_summary = folder_.NextDue();
       if (next_summary && (!next || *next_summary < *next)) next = next_summary;
+      if (next && *next <= Now()) return;
       if (alarm_set_) continue;
       if (!next) {
         alarm_.wait(lock);
-      } else if (*next <= Now() || alarm_.wait_until(lock, *next) == std::cv_status::timeout) {
+      } else if (alarm_.wait_until(lock, *next) == std::cv_status::timeout) {
         return;
       }
     }

@@ -54,7 +54,8 @@ Task<> StreamConnection::Run() {
   context_.stream_output.Release(*this, unsent_);
 }
 
-void StreamConnection::Drain() {
+void StreamConnection::Drain(Duration patience) {
+  drain_patience_ = patience;
   drain_since_ = context_.clock.Now();
   timer_.cancel();  // so that the watch sees the new deadline
   stream_->CancelRead();
@@ -227,7 +228,7 @@ StreamConnection::NextDeadline StreamConnection::FindDeadline() {
     const SteadyTime at = since + std::chrono::duration_cast<SteadyTime::duration>(patience);
     if (at < next.at) next = {at, count};
   };
-  if (drain_since_) consider(*drain_since_, patience_.drain, &statistics_.write_timeouts);
+  if (drain_since_) consider(*drain_since_, drain_patience_, &statistics_.write_timeouts);
   if (linger_since_) consider(*linger_since_, patience_.linger, nullptr);
   if (write_since_) consider(*write_since_, patience_.write, &statistics_.write_timeouts);
   if (reading_ && frame_since_) {

@@ -22,7 +22,7 @@ struct StreamPatience {
   Duration message = Limits::kStreamMessageTime;  // from the first octet of a query to its last
   Duration write = Limits::kStreamWriteTime;      // until a client that does not read is given up
   Duration linger = Limits::kStreamLingerTime;    // for a client to take the last replies
-  Duration drain = std::chrono::seconds(6);       // from Drain() to the end, whatever the client does
+  Duration drain = std::chrono::seconds(6);       // from a stop to the end, whatever the client does
 };
 
 // Serves one connection (RFC 7766): queries may come pipelined and cut anywhere, replies leave as they are ready, in
@@ -40,9 +40,9 @@ class StreamConnection final : private OutputBudget::Holder {
   // Serves until the connection is closed and no query of it waits any more. Called once.
   Task<> Run();
 
-  // Reads no more; Run() ends when the queries that were read have been answered, and the replies read or
-  // StreamPatience::drain is over.
-  void Drain();
+  // Reads no more; Run() ends when the queries that were read have been answered, and the replies read or `patience` is
+  // over.
+  void Drain(Duration patience);
 
  private:
   class LaterSink;
@@ -85,6 +85,7 @@ class StreamConnection final : private OutputBudget::Holder {
   std::optional<SteadyTime> write_since_;  // the client has not read since
   std::optional<SteadyTime> linger_since_;
   std::optional<SteadyTime> drain_since_;
+  Duration drain_patience_{0};
   bool reading_ = false;  // waits for the client, who alone can be late then
 
   bool broken_ = false;       // closed before its time; nothing can be written any more

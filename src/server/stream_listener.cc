@@ -62,7 +62,7 @@ void StreamListener::StopReading() {
   if (readiness_.is_open()) (void)readiness_.release();
   // Whoever connects from now on is refused at once instead of waiting for a server that will not serve.
   listening_ = Descriptor();
-  for (const auto& [connection, owner] : connections_) connection->Drain();
+  for (const auto& [connection, owner] : connections_) connection->Drain(patience_.drain);
 }
 
 Task<> StreamListener::Stop() {

@@ -201,10 +201,9 @@ std::shared_ptr<const Route> Forwarder::MakeSourceRoute(const Service& service) 
 
 void Forwarder::UpdateAddresses(Service& service) {
   if (closed_) return;
-  const bool first = service.servers.empty();
   UpdateServers(service);
   MakeRoutes();
-  if (!first) return;
+  if (!started_ || std::exchange(service.started, true)) return;
   for (const auto& known : services_) {
     if (known.get() == &service) StartLoopCheck(known, Now());
   }
@@ -223,7 +222,14 @@ void Forwarder::UpdateServers(Service& service) {
     const auto kept = std::find_if(service.servers.begin(), service.servers.end(), [&address](const auto& server) {
       return server != nullptr && server->record().endpoint.address == address;
     });
-    servers.push_back(kept != service.servers.end() ? std::exchange(*kept, nullptr) : MakeServer(service, address));
+    if (kept != service.servers.end()) {
+      servers.push_back(std::exchange(*kept, nullptr));
+      continue;
+    }
+    servers.push_back(MakeServer(service, address));
+    // Nobody knows yet where this address leads.
+    service.started = false;
+    service.loop_checked_at = SteadyTime::min();
   }
   service.servers.swap(servers);
   for (std::shared_ptr<UpstreamServer>& gone : servers) {

@@ -91,6 +91,7 @@ UpstreamServer::Readiness StreamUpstream::Tend(SteadyTime now, Urgency urgency) 
     const bool late = now - *connecting_since_ >= Limits::kConnectDoubtful;
     return late || back_off_.failures() != 0 ? Readiness::kDoubtful : Readiness::kReady;
   }
+  if (current_ == nullptr && !HasRoomForConnection()) return Readiness::kDoubtful;
   if (current_ != nullptr || back_off_.failures() == 0) return Readiness::kReady;
   const bool may_try = urgency == Urgency::kNobodyElse ? back_off_.MayTryUrgentlyAt(now) : back_off_.MayTryAt(now);
   if (!may_try || !HasRoomForConnection()) return Readiness::kResting;
@@ -99,7 +100,9 @@ UpstreamServer::Readiness StreamUpstream::Tend(SteadyTime now, Urgency urgency) 
 }
 
 void StreamUpstream::Prepare(SteadyTime now) {
-  const bool connect = !closed_ && current_ == nullptr && !connecting_since_;
+  if (closed_ || !HasRoomForConnection()) return;
+  if (Usable(current_) && current_->HasHadEnough()) Replace(std::exchange(current_, nullptr));
+  const bool connect = current_ == nullptr && !connecting_since_ && HasRoomForConnection();
   if (connect && back_off_.MayTryAt(now)) StartConnecting(now);
 }
 
@@ -183,7 +186,8 @@ void StreamUpstream::Connected(UpstreamConnection& connection, SteadyTime now) {
   if (replaced != nullptr) Replace(replaced);
   if (closed_) connection.Close(ConnectionEnd::kClosedHere, "it is being closed");
   bool doubtful = back_off_.failures() != 0;
-  for (UpstreamConnection* other : others_) {
+  const auto others = others_;  // which the new one may join, if it takes few queries
+  for (UpstreamConnection* other : others) {
     if (!other->suspect()) continue;
     doubtful = true;
     PlaceAll(other->TakeUnanswered(UpstreamConnection::Sent::kInVain), now);
@@ -233,7 +237,7 @@ void StreamUpstream::OnSuspected(UpstreamConnection& connection, SteadyTime now)
 
 void StreamUpstream::OnAlive(UpstreamConnection& connection, SteadyTime now) {
   back_off_.Succeeded();
-  if (&connection != current_ && current_ != nullptr) {
+  if (connection.retired() || (&connection != current_ && current_ != nullptr)) {
     // It was only slow, and is not needed any more.
     connection.Retire();
   } else if (current_ == nullptr && connection.open() && !connection.retired() && !closed_) {

@@ -48,7 +48,7 @@ class StreamUpstream final : public UpstreamServer, private AttemptHolder, priva
 
   void Start(Attempt& attempt, SteadyTime now) override;
   Readiness Tend(SteadyTime now, Urgency urgency) override;
-  bool Connected() const override { return Usable(current_); }
+  bool Connected() const override { return Usable(current_) && !current_->HasHadEnough(); }
   void Prepare(SteadyTime now) override;
   void NetworkChanged(SteadyTime now) override;
   void Close() override;

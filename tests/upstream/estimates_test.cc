@@ -236,17 +236,30 @@ TEST(PipelineLimitTest, ManyAnswersOnOneConnectionClearTheServer) {
   EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), PipelineLimit::kAny);
 }
 
-TEST(PipelineLimitTest, ItIsTriedAnewAfterAWhileAndOneCutIsEnoughThen) {
+TEST(PipelineLimitTest, ItIsTriedAnewSoonAndLaterEachTimeThatItHolds) {
   ManualClock clock;
   PipelineLimit limit;
-  limit.Cut(1, clock.Now());
-  limit.Cut(1, clock.Now());
-  clock.Advance(Limits::kPipelineLimitMemory - milliseconds(1));
-  EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), 1U);
-  clock.Advance(milliseconds(1));
-  EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), PipelineLimit::kAny);
-  limit.Cut(1, clock.Now());
-  EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), 1U);
+  Duration memory = PipelineLimit::kFirstMemory;
+  for (int i = 0; i < 8; ++i) {
+    limit.Cut(1, clock.Now());
+    EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), PipelineLimit::kAny);
+    limit.Cut(1, clock.Now());
+    clock.Advance(memory - milliseconds(1));
+    EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), 1U) << i;
+    clock.Advance(std::max<Duration>(milliseconds(1), PipelineLimit::kCutsTogether + milliseconds(2) - memory));
+    EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), PipelineLimit::kAny) << i;
+    memory = std::min<Duration>(2 * memory, Limits::kPipelineLimitMemory);
+  }
+}
+
+TEST(PipelineLimitTest, CutsThatAreFarApartAreRestarts) {
+  ManualClock clock;
+  PipelineLimit limit;
+  for (int i = 0; i < 5; ++i) {
+    limit.Cut(1, clock.Now());
+    EXPECT_EQ(limit.QueriesPerConnection(clock.Now()), PipelineLimit::kAny);
+    clock.Advance(PipelineLimit::kCutsTogether + milliseconds(1));
+  }
 }
 
 }  // namespace
