@@ -201,6 +201,8 @@ void StreamUpstream::Connected(UpstreamConnection& connection, SteadyTime now) {
 
 void StreamUpstream::Replace(UpstreamConnection* connection) {
   others_.push_back(connection);
+  // The next one may be made before this one has ended.
+  if (TlsSessionTicket ticket = connection->TakeSessionTicket(); !ticket.empty()) ticket_ = std::move(ticket);
   connection->Retire();
 }
 
