@@ -1,9 +1,11 @@
 #include "admin/statistics_json.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <span>
 
 namespace dotward {
 namespace {
@@ -96,29 +98,46 @@ nlohmann::ordered_json ToJson(const ResponseCache::Statistics& cache) {
           {"lru_age_seconds", cache.lru_age_seconds}};
 }
 
+struct UpstreamCount {
+  const char* name;
+  uint64_t UpstreamSnapshot::*field;
+};
+// What never falls, of an upstream's addresses that are and that were.
+constexpr auto kUpstreamQueries = std::to_array<UpstreamCount>({
+    {"queries", &UpstreamSnapshot::queries},
+    {"retried", &UpstreamSnapshot::retried},
+    {"hedges", &UpstreamSnapshot::hedges},
+    {"hedges_won", &UpstreamSnapshot::hedges_won},
+    {"failed", &UpstreamSnapshot::failed},
+    {"timeouts", &UpstreamSnapshot::timeouts},
+    {"responses", &UpstreamSnapshot::responses},
+    {"nxdomain", &UpstreamSnapshot::nxdomain},
+    {"servfail", &UpstreamSnapshot::servfail},
+    {"malformed", &UpstreamSnapshot::malformed},
+    {"mismatched", &UpstreamSnapshot::mismatched},
+    {"late", &UpstreamSnapshot::late},
+    {"probes", &UpstreamSnapshot::probes},
+});
+constexpr auto kUpstreamConnections = std::to_array<UpstreamCount>({
+    {"connections_opened", &UpstreamSnapshot::connections},
+    {"connect_failures", &UpstreamSnapshot::connect_failures},
+    {"handshakes_full", &UpstreamSnapshot::handshakes_full},
+    {"handshakes_resumed", &UpstreamSnapshot::handshakes_resumed},
+    {"connections_suspected", &UpstreamSnapshot::connections_suspected},
+    {"connections_lost", &UpstreamSnapshot::connections_lost},
+});
+
+void AddCounts(const UpstreamSnapshot& upstream, std::span<const UpstreamCount> counts, nlohmann::ordered_json& json) {
+  for (const UpstreamCount& count : counts) json[count.name] = upstream.*count.field;
+}
+
 // The sum of the addresses that an upstream has no more: no address, no state, nothing that is under way.
 nlohmann::ordered_json FormerToJson(const UpstreamSnapshot& upstream) {
-  return {{"name", upstream.name},
-          {"queries", upstream.queries},
-          {"retried", upstream.retried},
-          {"hedges", upstream.hedges},
-          {"hedges_won", upstream.hedges_won},
-          {"failed", upstream.failed},
-          {"timeouts", upstream.timeouts},
-          {"responses", upstream.responses},
-          {"nxdomain", upstream.nxdomain},
-          {"servfail", upstream.servfail},
-          {"malformed", upstream.malformed},
-          {"mismatched", upstream.mismatched},
-          {"late", upstream.late},
-          {"probes", upstream.probes},
-          {"connections_opened", upstream.connections},
-          {"connect_failures", upstream.connect_failures},
-          {"handshakes_full", upstream.handshakes_full},
-          {"handshakes_resumed", upstream.handshakes_resumed},
-          {"connections_suspected", upstream.connections_suspected},
-          {"connections_lost", upstream.connections_lost},
-          {"durations", ToJson(upstream.durations)}};
+  nlohmann::ordered_json json = {{"name", upstream.name}};
+  AddCounts(upstream, kUpstreamQueries, json);
+  AddCounts(upstream, kUpstreamConnections, json);
+  json["durations"] = ToJson(upstream.durations);
+  return json;
 }
 
 nlohmann::ordered_json ToJson(const UpstreamSnapshot& upstream) {
@@ -132,31 +151,14 @@ nlohmann::ordered_json ToJson(const UpstreamSnapshot& upstream) {
                                  {"connections_busy", upstream.connections_busy},
                                  {"connections_idle", upstream.connections_idle},
                                  {"in_flight", upstream.in_flight},
-                                 {"tls_version", upstream.tls_version},
-                                 {"queries", upstream.queries},
-                                 {"retried", upstream.retried},
-                                 {"hedges", upstream.hedges},
-                                 {"hedges_won", upstream.hedges_won},
-                                 {"failed", upstream.failed},
-                                 {"timeouts", upstream.timeouts},
-                                 {"responses", upstream.responses},
-                                 {"nxdomain", upstream.nxdomain},
-                                 {"servfail", upstream.servfail},
-                                 {"malformed", upstream.malformed},
-                                 {"mismatched", upstream.mismatched},
-                                 {"late", upstream.late},
-                                 {"probes", upstream.probes},
-                                 {"average_latency_microseconds", upstream.average_latency_microseconds},
-                                 {"latency_p50_microseconds", Microseconds(upstream.latency_median)},
-                                 {"latency_p95_microseconds", Microseconds(upstream.latency_p95)},
-                                 {"connections_opened", upstream.connections},
-                                 {"connect_failures", upstream.connect_failures},
-                                 {"handshakes_full", upstream.handshakes_full},
-                                 {"handshakes_resumed", upstream.handshakes_resumed},
-                                 {"connections_suspected", upstream.connections_suspected},
-                                 {"connections_lost", upstream.connections_lost},
-                                 {"idle_limit_seconds", nullptr},
-                                 {"last_error", upstream.last_error}};
+                                 {"tls_version", upstream.tls_version}};
+  AddCounts(upstream, kUpstreamQueries, json);
+  json["average_latency_microseconds"] = upstream.average_latency_microseconds;
+  json["latency_p50_microseconds"] = Microseconds(upstream.latency_median);
+  json["latency_p95_microseconds"] = Microseconds(upstream.latency_p95);
+  AddCounts(upstream, kUpstreamConnections, json);
+  json["idle_limit_seconds"] = nullptr;
+  json["last_error"] = upstream.last_error;
   if (upstream.idle_limit) json["idle_limit_seconds"] = std::chrono::duration<double>(*upstream.idle_limit).count();
   json["durations"] = ToJson(upstream.durations);
   return json;
