@@ -1,0 +1,58 @@
+#ifndef DOTWARD_DNSSEC_DNSSEC_LIMITS_H_
+#define DOTWARD_DNSSEC_DNSSEC_LIMITS_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace dotward {
+
+// How much work an answer can make for us, whatever it holds (CVE-2023-50387, CVE-2023-50868). A test reaches each.
+struct DnssecLimits {
+  // --- trust anchors ---
+  static constexpr size_t kAnchorFileOctetsMax = size_t{1} << 20;
+  static constexpr size_t kAnchorsMax = 256;
+
+  // --- one response ---
+  // An honest answer needs one check for each of its RRsets: a chain of aliases, data, SOA, three proofs.
+  static constexpr unsigned kSignatureChecksPerResponse = 16;
+  // Keys of one zone with the tag and algorithm of one signature. Two are an accident, of which the first was right.
+  static constexpr unsigned kKeyTagCollisionsMax = 4;
+  static constexpr size_t kSignaturesPerRrsetMax = 8;  // looked at; two algorithms in a rollover make four
+  // One for each label from the name to its zone, the next closer name and the wildcard: enough for an address written
+  // backwards, label by label.
+  static constexpr unsigned kNsec3HashesPerResponse = 48;
+  static constexpr uint16_t kNsec3IterationsMax = 50;  // RFC 9276 §3.2; more makes the zone insecure
+  static constexpr size_t kDenialRecordsMax = 32;      // NSEC and NSEC3 that are looked at
+  static constexpr size_t kRrsetsPerResponseMax = 64;
+  static constexpr size_t kRecordsPerRrsetMax = 2048;  // sorting is what they cost
+  static constexpr size_t kDsRecordsMax = 16;
+  static constexpr size_t kDnskeysMax = 32;
+  static constexpr unsigned kDigestsPerResponse = 16;  // DS records held against keys
+  static constexpr size_t kRsaOctetsMin = 64;          // RFC 5702 §2.1
+  static constexpr size_t kRsaOctetsMax = 512;
+  static constexpr size_t kRsaExponentOctetsMax = 5;  // 2^32 + 1 is the largest in use
+
+  // --- one query of a client ---
+  static constexpr unsigned kSignatureChecksPerQuery = 64;
+  // Zones and labels between a trust anchor and an answer that are asked about: an IPv6 address written backwards has
+  // 34 labels.
+  static constexpr unsigned kChainStepsPerQuery = 40;
+  static constexpr std::chrono::seconds kChainStepTime{5};
+
+  // --- all of them ---
+  static constexpr size_t kChainStepsInFlightMax = 1024;
+  static constexpr size_t kKeyCacheEntriesMax = 8192;
+  static constexpr std::chrono::seconds kKeyCacheTtlMin{1};
+  static constexpr std::chrono::hours kKeyCacheTtlMax{24};
+  static constexpr std::chrono::seconds kBogusZoneTime{60};  // RFC 4035 §4.7, RFC 9520: below five minutes
+  static constexpr std::chrono::seconds kFailedZoneTime{1};
+  // Checks that wait for the thread that makes them.
+  static constexpr size_t kChecksQueuedMax = 256;
+  // What the forwarding loop checks by itself, estimated in microseconds: handing over costs the twentieth of it.
+  static constexpr unsigned kCheckInlineMicrosecondsMax = 250;
+};
+
+}  // namespace dotward
+
+#endif  // DOTWARD_DNSSEC_DNSSEC_LIMITS_H_
