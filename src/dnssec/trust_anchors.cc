@@ -119,18 +119,19 @@ absl::StatusOr<TrustAnchors> TrustAnchors::Parse(std::string_view text, std::str
   size_t count = 0;
   absl::Status status;
   while (status.ok() && std::feof(file.get()) == 0) {
-    const int at = LineOf(text, static_cast<size_t>(std::max(std::ftell(file.get()), 0L)));
+    const auto at = static_cast<size_t>(std::max(std::ftell(file.get()), 0L));
     ldns_rr* read = nullptr;
     const ldns_status outcome = ldns_rr_new_frm_fp(&read, file.get(), &ttl, &origin, &previous);
     const LdnsRr record(outcome == LDNS_STATUS_OK ? read : nullptr);
     if (IsDirective(outcome)) continue;
     if (record == nullptr) {
-      status = absl::InvalidArgumentError(StrCat(source, ":", at, ": ", ldns_get_errorstr_by_id(outcome)));
+      status =
+          absl::InvalidArgumentError(StrCat(source, ":", LineOf(text, at), ": ", ldns_get_errorstr_by_id(outcome)));
       continue;
     }
     absl::StatusOr<DelegationSigner> signer = SignerOfRecord(*record);
     if (!signer.ok()) {
-      status = absl::InvalidArgumentError(StrCat(source, ":", at, ": ", MessageOf(signer.status())));
+      status = absl::InvalidArgumentError(StrCat(source, ":", LineOf(text, at), ": ", MessageOf(signer.status())));
     } else if (++count > DnssecLimits::kAnchorsMax) {
       status = absl::InvalidArgumentError(
           StrCat(source, ":", at, ": more than ", DnssecLimits::kAnchorsMax, " trust anchors"));
