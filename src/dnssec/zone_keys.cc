@@ -1,0 +1,57 @@
+#include "dnssec/zone_keys.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "dnssec/algorithm.h"
+#include "dnssec/ldns_types.h"
+#include "dnssec/record_reader.h"
+
+namespace dotward {
+namespace {
+
+constexpr uint8_t kProtocol = 3;  // RFC 4034 §2.1.2
+
+ZoneKeys::Use UseOf(uint16_t flags, uint8_t protocol, uint8_t algorithm, OctetView public_key) {
+  if ((flags & LDNS_KEY_ZONE_KEY) == 0) return ZoneKeys::Use::kNoZoneKey;
+  if ((flags & LDNS_KEY_REVOKE_KEY) != 0) return ZoneKeys::Use::kRevoked;
+  if (protocol != kProtocol || !IsUsablePublicKey(algorithm, public_key)) return ZoneKeys::Use::kUnusable;
+  return ZoneKeys::Use::kSigns;
+}
+
+}  // namespace
+
+void ZoneKeys::FreeRecord::operator()(ldns_struct_rr* record) const { ldns_rr_free(record); }
+
+ZoneKeys ZoneKeys::Read(const ScannedMessage& message, const Rrset& rrset) {
+  std::vector<KeyPtr> keys;
+  for (const uint16_t place : rrset.records) {
+    LdnsRr record = ReadRecord(message, message.records[place]);
+    if (record == nullptr || ldns_rr_rd_count(record.get()) != 4) continue;
+    const OctetView public_key = OctetsOf(*ldns_rr_rdf(record.get(), 3));
+    auto key = std::make_shared<Key>();
+    key->tag = ldns_calc_keytag(record.get());
+    key->algorithm = ldns_rdf2native_int8(ldns_rr_rdf(record.get(), 2));
+    key->use = UseOf(ldns_rdf2native_int16(ldns_rr_rdf(record.get(), 0)),
+                     ldns_rdf2native_int8(ldns_rr_rdf(record.get(), 1)), key->algorithm, public_key);
+    key->check_microseconds = CheckMicroseconds(key->algorithm, public_key);
+    key->record.reset(record.release());
+    keys.push_back(std::move(key));
+  }
+  return {rrset.owner, std::move(keys)};
+}
+
+ZoneKeys ZoneKeys::Subset(const std::function<bool(const Key&)>& chosen) const {
+  std::vector<KeyPtr> keys;
+  std::ranges::copy_if(keys_, std::back_inserter(keys), [&](const KeyPtr& key) { return chosen(*key); });
+  return {zone_, std::move(keys)};
+}
+
+bool DigestMatches(const ZoneKeys::Key& key, const DelegationSigner& signer) {
+  const ldns_hash hash = signer.digest_type == ds_digest::kSha384 ? LDNS_SHA384 : LDNS_SHA256;
+  const LdnsRr ds(ldns_key_rr2ds(key.record.get(), hash));
+  return ds != nullptr && ldns_rr_rd_count(ds.get()) == 4 &&
+         std::ranges::equal(OctetsOf(*ldns_rr_rdf(ds.get(), 3)), signer.digest);
+}
+
+}  // namespace dotward
