@@ -188,7 +188,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       Require(image.status().code() == absl::StatusCode::kResourceExhausted, "only room can run out");
       continue;
     }
-    Require((*image)->memory_octets() >= sizeof(ResponseImage) + (*image)->octets().size(), "memory is counted whole");
+    Require((*image)->memory_octets() >= sizeof(ResponseImage) + (*image)->body().size(), "memory is counted whole");
     CheckReplies(*response, **image, choices);
   }
   return 0;

@@ -1,6 +1,7 @@
 #ifndef DOTWARD_RESPONSE_CACHE_H_
 #define DOTWARD_RESPONSE_CACHE_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -26,6 +27,9 @@ struct CacheKey {
 struct CachedResponse {
   ImagePtr image;
   uint32_t age_seconds = 0;
+  // It was asked for at least twice before and is in the last tenth of its life: whoever got this should fetch it anew.
+  // Said once in a life.
+  bool refresh_due = false;
 };
 
 // One entry as those see it who look into the cache from outside the query path.
@@ -35,6 +39,7 @@ struct CacheEntry {
   bool checking_disabled = false;
   bool every_type = false;      // an NXDOMAIN, which answers every type of the name (RFC 8020 §2)
   uint32_t unused_seconds = 0;  // since it was last used
+  unsigned uses = 0;            // how often it has answered; more than EntryTable::kUsesMax counts as that
 };
 
 // How far a walk over a cache has come. Belongs to the walker; keeps nothing alive.
@@ -46,8 +51,8 @@ struct CacheCursor {
 // Why somebody looks. The recheck of a question that was counted as a miss already counts nothing.
 enum class LookupPurpose : uint8_t { kAnswer, kRecheck };
 
-// A TTL-aware LRU cache of responses, split into shards with a mutex each and bounded in octets of memory. Positive and
-// negative responses are entries alike. Thread-safe.
+// A TTL-aware cache of responses, split into shards with a mutex each and bounded in octets of memory. Positive and
+// negative responses are entries alike. Which entries have to go is in EntryTable. Thread-safe.
 class ResponseCache {
  public:
   struct Options {
@@ -57,6 +62,8 @@ class ResponseCache {
     // a small cache must still be able to hold the longest answer.
     size_t shards = 64;
     uint64_t hash_seed = 0;  // random per process, so that nobody can aim names at one bucket
+    // How long after its expiry an entry is kept for LookupStale, while nobody needs its space; 0: no longer than that.
+    Duration stale_max_age{0};
   };
 
   // Counts since the start, except the first two.
@@ -68,7 +75,7 @@ class ResponseCache {
     uint64_t insertions = 0;
     uint64_t evictions = 0;        // live entries that had to go for space ("re-used unexpired cache entries")
     uint64_t expired = 0;          // entries removed because their time was over
-    uint64_t lru_age_seconds = 0;  // how long ago the least recently used entry was last used; 0 when empty
+    uint64_t lru_age_seconds = 0;  // how long ago the entry that goes next was last used; 0 when empty
   };
 
   explicit ResponseCache(const Options& options);
@@ -82,14 +89,24 @@ class ResponseCache {
   std::optional<CachedResponse> Lookup(const CacheKey& key, SteadyTime now,
                                        LookupPurpose purpose = LookupPurpose::kAnswer);
 
+  // What is stored under `key` and has expired, no longer ago than the stale_max_age (RFC 8767): to be given only where
+  // nothing better can be had. Counts nothing.
+  std::optional<CachedResponse> LookupStale(const CacheKey& key, SteadyTime now);
+  // From now on. Thread-safe.
+  void SetStaleMaxAge(Duration max_age) { stale_max_age_.store(max_age, std::memory_order_relaxed); }
+
   // Stores `image` under `key` in place of what was there; the image must be of the key's question, have a lifetime
   // over 0 and not be expired, else nothing happens. An NXDOMAIN that is about the key's own name (not behind an alias)
   // is stored for every type, and replaces what was stored for the single ones; anything else ends a stored NXDOMAIN.
-  // May drop other entries to stay within octets_max: expired ones first, then the least recently used. An image that
+  // May drop other entries to stay within octets_max: expired ones first, then the least useful. An image that
   // is larger than its shard's share is not stored, but what it would have replaced is gone. One name has at most
   // Limits::kCacheEntriesPerNameMax entries: one more drops the one of that name which was stored first. Removes up to
-  // Limits::kCacheExpiredPerInsert expired entries besides.
+  // Limits::kCacheExpiredPerInsert entries besides that are too old even to be stale.
   void Insert(const CacheKey& key, ImagePtr image, SteadyTime now);
+
+  // Stores an image of former times, which may have expired but not be too old to be stale: only where nothing is
+  // stored that answers the key, and where nothing has to go for it. Whether it was stored. It counts as no insertion.
+  bool Restore(const CacheKey& key, ImagePtr image, SteadyTime now);
 
   // Everything that is stored under the name, of whatever type, class, DO and CD, expired or not; the latest first.
   // Changes no counter and no order of use.
@@ -116,6 +133,7 @@ class ResponseCache {
 
   const size_t octets_max_;
   const NameHasher hasher_;
+  std::atomic<Duration> stale_max_age_;
   std::vector<std::unique_ptr<Shard>> shards_;  // a power of two
 };
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/deadline.h"
+#include "dns/answer_origin.h"
 #include "dns/name.h"
 #include "dns/types.h"
 #include "dotward/clock.h"
@@ -50,6 +51,7 @@ struct UpstreamResponse {
   Octets octets;
   std::unique_ptr<const Message> message;
   std::shared_ptr<const std::string> upstream;  // its name in the configuration
+  AnswerOrigin origin;                          // the same, and the server of it that was asked
   SteadyTime received_at;
   bool authenticated = false;  // came over TLS with the server's identity checked
 };

@@ -68,8 +68,9 @@ Json RecordsToJson(const ScannedMessage& message, uint32_t age_seconds) {
 }
 
 Json RecordsOf(const ResponseImage& image, uint32_t age_seconds) {
+  const Octets octets = image.ToMessage();
   ScannedMessage message;
-  if (ScanMessage(image.octets(), MessageSide::kResponse, message) != ScanFault::kNone) return Json::array();
+  if (ScanMessage(octets, MessageSide::kResponse, message) != ScanFault::kNone) return Json::array();
   return RecordsToJson(message, age_seconds);
 }
 
@@ -85,7 +86,7 @@ Json ToJson(const CacheEntry& entry, SteadyTime now) {
   const ResponseImage& image = *entry.image;
   const OctetView type_and_class = image.question().last(4);
   const uint32_t age = image.AgeSeconds(now);
-  const bool expired = now >= image.expires_at();
+  const bool expired = image.Expired(now);
   return {{"name", NameToString(image.qname())},
           {"type", TypeToString(ReadU16(&type_and_class[0]))},
           {"class", ClassToString(ReadU16(&type_and_class[2]))},
@@ -101,6 +102,7 @@ Json ToJson(const CacheEntry& entry, SteadyTime now) {
           {"expired", expired},
           {"unused_seconds", entry.unused_seconds},
           {"upstream", std::string(image.upstream())},
+          {"server", std::string(image.origin().server())},
           {"bytes", image.memory_octets()},
           {"extended_errors", ToJson(ErrorsOf(image))},
           {"records", RecordsOf(image, age)}};
@@ -167,7 +169,7 @@ std::string_view OutcomeOf(const WhyReport& report, SteadyTime now) {
       break;
   }
   for (const CacheEntry& entry : report.entries) {
-    const bool serves = !entry.dnssec_ok && !entry.checking_disabled && now < entry.image->expires_at();
+    const bool serves = !entry.dnssec_ok && !entry.checking_disabled && !entry.image->Expired(now);
     if (serves) return "answered from the cache";
   }
   if (!report.route || !report.route->status.ok()) return "servfail";

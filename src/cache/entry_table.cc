@@ -49,14 +49,17 @@ bool EntryTable::HasRoomFor(size_t image_octets) const {
   return count_ < kEntriesMax && octets() + (needs_block ? kBlockOctets : 0) + image_octets <= octets_max_;
 }
 
-void EntryTable::Add(uint64_t hash, uint32_t tag, ImagePtr image, uint32_t now_seconds) {
+void EntryTable::Add(uint64_t hash, uint32_t tag, ImagePtr image, uint32_t now_seconds, bool in_use) {
   if (count_ == blocks_.size() * kBlockEntries) blocks_.push_back(std::make_unique<Block>());
   image_octets_ += image->memory_octets();
   const auto index = static_cast<Index>(count_++);
   Entry& entry = At(index);
   entry.image = std::move(image);
   entry.tag = tag;
-  entry.last_used_seconds = now_seconds;
+  entry.last_used_seconds = now_seconds & kSecondsMask;
+  entry.uses = 0;
+  entry.marked = 0;
+  entry.used_since = in_use ? 1 : 0;
 
   const size_t bucket = BucketOf(hash);
   entry.next = buckets_[bucket] == 0 ? kChainEnd | static_cast<uint32_t>(bucket) : buckets_[bucket];
@@ -72,7 +75,8 @@ ImagePtr EntryTable::Remove(Index index) {
   // Only links within a chain name the bucket; the bucket's own is 0 when nothing is left.
   const bool was_alone = (entry.next & kChainEnd) != 0 && &link == &buckets_[entry.next & ~kChainEnd];
   link = was_alone ? 0 : entry.next;
-  UnlinkFromUse(index);
+  if (hand_ == index) hand_ = entry.newer;
+  UnlinkFromAge(index);
   --count_;
   RemoveFromHeap(entry.heap_slot);
 
@@ -83,11 +87,33 @@ ImagePtr EntryTable::Remove(Index index) {
   return image;
 }
 
-void EntryTable::Touch(Index index, uint32_t now_seconds) {
-  At(index).last_used_seconds = now_seconds;
-  if (index == newest_) return;
-  UnlinkFromUse(index);
-  LinkAsNewest(index);
+void EntryTable::Use(Index index, uint32_t now_seconds, bool counted) {
+  Entry& entry = At(index);
+  entry.last_used_seconds = now_seconds & kSecondsMask;
+  entry.used_since = 1;
+  if (counted && entry.uses < kUsesMax) ++entry.uses;
+}
+
+// Every step but the last takes back a use, so that all steps together are no more than uses and insertions.
+EntryTable::Index EntryTable::FindLeastUseful() {
+  if (count_ == 0) return kNone;
+  if (hand_ == kNone) hand_ = oldest_;
+  while (At(hand_).used_since != 0) {
+    At(hand_).used_since = 0;
+    hand_ = NextForHand(hand_);
+  }
+  return hand_;
+}
+
+EntryTable::Index EntryTable::GuessLeastUseful() const {
+  if (count_ == 0) return kNone;
+  constexpr int kLook = 64;
+  const Index next = hand_ == kNone ? oldest_ : hand_;
+  Index index = next;
+  for (int n = 0; n < kLook; ++n, index = NextForHand(index)) {
+    if (At(index).used_since == 0) return index;
+  }
+  return next;  // all of them are in use: the first to lose that
 }
 
 // The link that leads to the entry: its bucket, or its predecessor in the chain. Chains are short, so finding the
@@ -109,7 +135,7 @@ void EntryTable::LinkAsNewest(Index index) {
   if (oldest_ == kNone) oldest_ = index;
 }
 
-void EntryTable::UnlinkFromUse(Index index) {
+void EntryTable::UnlinkFromAge(Index index) {
   const Entry& entry = At(index);
   (entry.newer == kNone ? newest_ : At(entry.newer).older) = entry.older;
   (entry.older == kNone ? oldest_ : At(entry.older).newer) = entry.newer;
@@ -122,10 +148,10 @@ void EntryTable::PutIntoSlot(size_t slot, Index index) {
 
 void EntryTable::SiftUp(size_t slot) {
   const Index index = HeapAt(slot);
-  const SteadyTime expiry = At(index).image->expires_at();
+  const ResponseImage& image = *At(index).image;
   while (slot > 0) {
     const size_t parent = (slot - 1) / 2;
-    if (ExpiryAt(parent) <= expiry) break;
+    if (!image.ExpiresBefore(ImageAt(parent))) break;
     PutIntoSlot(slot, HeapAt(parent));
     slot = parent;
   }
@@ -134,10 +160,10 @@ void EntryTable::SiftUp(size_t slot) {
 
 void EntryTable::SiftDown(size_t slot) {
   const Index index = HeapAt(slot);
-  const SteadyTime expiry = At(index).image->expires_at();
+  const ResponseImage& image = *At(index).image;
   for (size_t child = 2 * slot + 1; child < count_; child = 2 * slot + 1) {
-    if (child + 1 < count_ && ExpiryAt(child + 1) < ExpiryAt(child)) ++child;
-    if (expiry <= ExpiryAt(child)) break;
+    if (child + 1 < count_ && ImageAt(child + 1).ExpiresBefore(ImageAt(child))) ++child;
+    if (!ImageAt(child).ExpiresBefore(image)) break;
     PutIntoSlot(slot, HeapAt(child));
     slot = child;
   }
@@ -160,6 +186,7 @@ void EntryTable::MoveInto(Index gap, Index from) {
   entry = std::move(At(from));
   (entry.newer == kNone ? newest_ : At(entry.newer).older) = gap;
   (entry.older == kNone ? oldest_ : At(entry.older).newer) = gap;
+  if (hand_ == from) hand_ = gap;
   HeapAt(entry.heap_slot) = gap;
 }
 

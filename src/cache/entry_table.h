@@ -22,8 +22,8 @@ constexpr size_t AllocationOctets(size_t octets) {
   return std::max(size_t{32}, (octets + 8 + 15) / 16 * 16);
 }
 
-// The entries of one shard, found in three orders: by name hash, by last use, by expiry. It knows nothing of keys: who
-// calls tells entries apart by their tag and their image. Not thread-safe.
+// The entries of one shard, found in three orders: by name hash, by age in the table, by expiry. It knows nothing of
+// keys: who calls tells entries apart by their tag and their image. Not thread-safe.
 //
 // An entry costs 36 octets beside its image and its share of the buckets:
 //  * entries lie densely in blocks (the last one moves into a gap), so links are 32-bit indices, and memory is given
@@ -32,15 +32,27 @@ constexpr size_t AllocationOctets(size_t octets) {
 //    zeroed pages of the kernel's, which become resident as they are used;
 //  * a chain's last link names the bucket, so that an entry can be unlinked without keeping or computing its hash;
 //  * the order of expiry is a binary heap of indices; the times are read from the images.
+//
+// Which entry is the least useful is decided as in SIEVE (Zhang et al., NSDI 2024): a hand goes from the oldest entry
+// to the newest and round again, and takes the first that has not been used since the hand passed it last. So a use is
+// one bit and no relinking, and entries that are never used again go as fast as they come, in front of those that are:
+// names that are asked for once cannot push out names that are asked for often.
 class EntryTable {
  public:
   using Index = uint32_t;  // valid until the next Remove
   static constexpr Index kNone = 0xffff'ffffU;
 
+  // Times of use are known modulo so many seconds: eight years.
+  static constexpr uint32_t kSecondsMask = (1U << 28U) - 1;
+  static constexpr unsigned kUsesMax = 3;
+
   struct Entry {
     ImagePtr image;
     uint32_t tag = 0;  // of the caller's
-    uint32_t last_used_seconds = 0;
+    uint32_t last_used_seconds : 28 = 0;
+    uint32_t uses : 2 = 0;        // counted up to kUsesMax
+    uint32_t marked : 1 = 0;      // the caller's
+    uint32_t used_since : 1 = 0;  // the hand has passed
 
    private:
     friend class EntryTable;
@@ -78,15 +90,18 @@ class EntryTable {
   Index NextOf(Index index) const { return EntryOf(At(index).next); }
   const Entry& operator[](Index index) const { return At(index); }
 
-  // Adds an entry, as the most recently used. There must be room.
-  void Add(uint64_t hash, uint32_t tag, ImagePtr image, uint32_t now_seconds);
+  // Adds an entry, as the newest. There must be room. One that takes the place of another is known to be in use.
+  void Add(uint64_t hash, uint32_t tag, ImagePtr image, uint32_t now_seconds, bool in_use);
   // Takes the entry out and hands back its image. Makes other indices invalid.
   ImagePtr Remove(Index index);
-  // Makes the entry the most recently used.
-  void Touch(Index index, uint32_t now_seconds);
+  // Notes a use; counts it where it is an answer's.
+  void Use(Index index, uint32_t now_seconds, bool counted);
+  void Mark(Index index) { At(index).marked = 1; }
 
-  // kNone where the table is empty.
-  Index least_recently_used() const { return oldest_; }
+  // The entry that goes next where space is needed, kNone where the table is empty. Moves the hand.
+  Index FindLeastUseful();
+  // About the same, without moving anything: looks no further than a few entries.
+  Index GuessLeastUseful() const;
   Index soonest_to_expire() const { return count_ == 0 ? kNone : HeapAt(0); }
 
  private:
@@ -107,8 +122,9 @@ class EntryTable {
 
   uint32_t& LinkTo(Index index);
   void LinkAsNewest(Index index);
-  void UnlinkFromUse(Index index);
-  SteadyTime ExpiryAt(size_t slot) const { return At(HeapAt(slot)).image->expires_at(); }
+  void UnlinkFromAge(Index index);
+  Index NextForHand(Index index) const { return At(index).newer == kNone ? oldest_ : At(index).newer; }
+  const ResponseImage& ImageAt(size_t slot) const { return *At(HeapAt(slot)).image; }
   void PutIntoSlot(size_t slot, Index index);
   void SiftUp(size_t slot);
   void SiftDown(size_t slot);
@@ -124,6 +140,7 @@ class EntryTable {
   size_t count_ = 0;
   Index newest_ = kNone;
   Index oldest_ = kNone;
+  Index hand_ = kNone;  // at the oldest
 };
 
 }  // namespace dotward

@@ -26,11 +26,12 @@ class Tag {
   Tag(const CacheKey& key, uint64_t hash)
       : of_name_((key.dnssec_ok ? 0x4000U : 0U) | (key.checking_disabled ? 0x2000U : 0U) |
                  (static_cast<uint32_t>(hash >> 32U) & kHashMask)),
-        of_type_(of_name_ | uint32_t{key.qtype} << 16U) {}
+        of_type_(of_name_ | uint32_t{key.qtype} << 16U),
+        covered_(key.qtype != rr_type::kDs) {}
 
   uint32_t of_type() const { return of_type_; }
   uint32_t of_every_type() const { return of_name_ | 0x8000U; }
-  bool Answers(uint32_t tag) const { return tag == of_type_ || tag == of_every_type(); }
+  bool Answers(uint32_t tag) const { return tag == of_type_ || (covered_ && tag == of_every_type()); }
   bool IsOfSameName(uint32_t tag) const { return (tag & kSameNameMask) == of_name_; }
   static bool IsOfEveryType(uint32_t tag) { return (tag & 0x8000U) != 0; }
   static bool HasDnssecOk(uint32_t tag) { return (tag & 0x4000U) != 0; }
@@ -40,6 +41,7 @@ class Tag {
  private:
   uint32_t of_name_;
   uint32_t of_type_;
+  bool covered_;  // by an entry for every type
 };
 
 bool IsSameName(OctetView a, OctetView b) {
@@ -50,23 +52,22 @@ bool IsSameName(OctetView a, OctetView b) {
 // The name lives in the image alone, so the key compares with the question there. A name in wire form says itself where
 // it ends: one that begins with the whole of another is that other.
 bool IsOfName(const ResponseImage& image, OctetView qname) {
-  const OctetView octets = image.octets();
-  return octets.size() >= kHeaderOctets + qname.size() + 4 &&
-         IsSameName(octets.subspan(kHeaderOctets, qname.size()), qname);
+  const OctetView body = image.body();
+  return body.size() >= qname.size() + 4 && IsSameName(body.first(qname.size()), qname);
 }
 bool IsOfNameAndClass(const ResponseImage& image, const CacheKey& key) {
-  return IsOfName(image, key.qname) && ReadU16(&image.octets()[kHeaderOctets + key.qname.size() + 2]) == key.qclass;
+  return IsOfName(image, key.qname) && ReadU16(&image.body()[key.qname.size() + 2]) == key.qclass;
 }
 
-bool IsStorable(const ResponseImage& image, const CacheKey& key, SteadyTime now) {
-  return image.lifetime_seconds() > 0 && now < image.expires_at() && IsOfNameAndClass(image, key) &&
-         ReadU16(&image.octets()[kHeaderOctets + key.qname.size()]) == key.qtype;
+bool IsOfQuestion(const ResponseImage& image, const CacheKey& key) {
+  return IsOfNameAndClass(image, key) && ReadU16(&image.body()[key.qname.size()]) == key.qtype;
 }
 
 // RFC 8020 §2 and RFC 2308 §5: a name that does not exist has no type. Behind an alias it is the alias's target that
-// does not exist (RFC 6604 §3), while the name that was asked for does.
-bool CoversEveryType(const ResponseImage& image) {
-  return image.kind() == ResponseKind::kNxDomain && !image.behind_alias();
+// does not exist (RFC 6604 §3), while the name that was asked for does. DS stands apart: it is the parent zone's, and
+// so may be another server's.
+bool CoversEveryType(const ResponseImage& image, const CacheKey& key) {
+  return image.kind() == ResponseKind::kNxDomain && !image.behind_alias() && key.qtype != rr_type::kDs;
 }
 
 uint32_t SecondsOf(SteadyTime time) {
@@ -104,35 +105,66 @@ class alignas(64) ResponseCache::Shard {
 
   std::optional<CachedResponse> Lookup(const CacheKey& key, uint64_t hash, SteadyTime now, LookupPurpose purpose) {
     const Tag tag(key, hash);
+    const bool counted = purpose == LookupPurpose::kAnswer;
     const MutexLock lock(mutex_);
     const Index index = Find(key, tag, hash);
-    if (index == EntryTable::kNone || now >= table_[index].image->expires_at()) {
+    if (index == EntryTable::kNone || table_[index].image->Expired(now)) {
       // What has expired stays until its space is wanted or the next insert replaces it.
-      if (purpose == LookupPurpose::kAnswer) ++misses_;
+      if (counted) ++misses_;
       return std::nullopt;
     }
-    if (purpose == LookupPurpose::kAnswer) ++hits_;
-    // Only the order of use changes: a hit never extends an expiry.
-    table_.Touch(index, SecondsOf(now));
-    const ImagePtr& image = table_[index].image;
-    return CachedResponse{image, image->AgeSeconds(now)};
+    if (counted) ++hits_;
+    CachedResponse found = Take(index, now);
+    found.refresh_due = counted && TakeRefresh(index, now);
+    // Only what is known of its use changes: a hit never extends an expiry.
+    table_.Use(index, SecondsOf(now), counted);
+    return found;
   }
 
-  void Insert(const CacheKey& key, uint64_t hash, ImagePtr image, SteadyTime now) {
+  std::optional<CachedResponse> LookupStale(const CacheKey& key, uint64_t hash, SteadyTime now, Duration max_age) {
     const Tag tag(key, hash);
-    const bool every_type = CoversEveryType(*image);
+    const MutexLock lock(mutex_);
+    const Index index = Find(key, tag, hash);
+    if (index == EntryTable::kNone || !table_[index].image->Expired(now) || IsGone(index, now, max_age)) {
+      return std::nullopt;
+    }
+    table_.Use(index, SecondsOf(now), false);
+    return Take(index, now);
+  }
+
+  bool Restore(const CacheKey& key, uint64_t hash, ImagePtr image, SteadyTime now) {
+    const Tag tag(key, hash);
+    const bool every_type = CoversEveryType(*image, key);
+    const MutexLock lock(mutex_);
+    if (!table_.HasRoomFor(image->memory_octets())) return false;
+    size_t of_name = 0;
+    for (Index index = table_.FirstOf(hash); index != EntryTable::kNone; index = table_.NextOf(index)) {
+      const EntryTable::Entry& entry = table_[index];
+      const bool concerned = every_type ? tag.IsOfSameName(entry.tag) : tag.Answers(entry.tag);
+      if (!IsOfName(*entry.image, key.qname)) continue;
+      if ((concerned && IsOfNameAndClass(*entry.image, key)) || ++of_name == Limits::kCacheEntriesPerNameMax) {
+        return false;
+      }
+    }
+    table_.Add(hash, every_type ? tag.of_every_type() : tag.of_type(), std::move(image), SecondsOf(now), false);
+    return true;
+  }
+
+  void Insert(const CacheKey& key, uint64_t hash, ImagePtr image, SteadyTime now, Duration stale_max_age) {
+    const Tag tag(key, hash);
+    const bool every_type = CoversEveryType(*image, key);
     Graveyard removed;  // outlives the lock
     const MutexLock lock(mutex_);
-    RemoveReplaced(key, tag, hash, every_type, now, removed);
-    for (size_t n = 0; n < Limits::kCacheExpiredPerInsert && RemoveOneExpired(now, removed); ++n) {
+    const bool replaces = RemoveReplaced(key, tag, hash, every_type, now, removed);
+    for (size_t n = 0; n < Limits::kCacheExpiredPerInsert && RemoveOneExpired(now, stale_max_age, removed); ++n) {
     }
     if (!table_.CouldHold(image->memory_octets())) return;
     KeepNameWithinLimit(key, tag, hash, now, removed);
-    // C11: expired entries go before live ones, then the least recently used.
+    // C11: expired entries go before live ones, then the least useful.
     while (!table_.HasRoomFor(image->memory_octets())) {
-      if (!RemoveOneExpired(now, removed)) Remove(table_.least_recently_used(), now, removed);
+      if (!RemoveOneExpired(now, Duration{0}, removed)) Remove(table_.FindLeastUseful(), now, removed);
     }
-    table_.Add(hash, every_type ? tag.of_every_type() : tag.of_type(), std::move(image), SecondsOf(now));
+    table_.Add(hash, every_type ? tag.of_every_type() : tag.of_type(), std::move(image), SecondsOf(now), replaces);
     ++insertions_;
   }
 
@@ -194,17 +226,38 @@ class alignas(64) ResponseCache::Shard {
                           .evictions = evictions_,
                           .expired = expired_,
                           .lru_age_seconds = 0};
-    if (table_.size() > 0) statistics.lru_age_seconds = UnusedSeconds(table_.least_recently_used(), now);
+    if (table_.size() > 0) statistics.lru_age_seconds = UnusedSeconds(table_.GuessLeastUseful(), now);
     return statistics;
   }
 
  private:
   using Index = EntryTable::Index;
   static const size_t kOwnOctets;
+  static constexpr unsigned kUsesForRefresh = 2;
+  static constexpr int kLastPart = 10;
 
   uint32_t UnusedSeconds(Index index, SteadyTime now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    // Seconds wrap every 136 years of uptime, and so does their difference. Another thread's clock may be ahead.
-    return static_cast<uint32_t>(std::max(0, static_cast<int32_t>(SecondsOf(now) - table_[index].last_used_seconds)));
+    const uint32_t seconds = (SecondsOf(now) - table_[index].last_used_seconds) & EntryTable::kSecondsMask;
+    // Another thread's clock may be ahead.
+    return seconds > EntryTable::kSecondsMask / 2 ? 0 : seconds;
+  }
+
+  CachedResponse Take(Index index, SteadyTime now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const ImagePtr& image = table_[index].image;
+    return {.image = image, .age_seconds = image->AgeSeconds(now)};
+  }
+
+  // Whether the entry is worth being fetched anew before it expires. True once.
+  bool TakeRefresh(Index index, SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const EntryTable::Entry& entry = table_[index];
+    if (entry.uses < kUsesForRefresh || entry.marked != 0) return false;
+    if (entry.image->TimeLeft(now) * kLastPart > std::chrono::seconds(entry.image->lifetime_seconds())) return false;
+    table_.Mark(index);
+    return true;
+  }
+
+  bool IsGone(Index index, SteadyTime now, Duration stale_max_age) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return table_[index].image->TimeLeft(now) <= -stale_max_age;
   }
 
   CacheEntry Describe(Index index, SteadyTime now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -213,7 +266,8 @@ class alignas(64) ResponseCache::Shard {
             .dnssec_ok = Tag::HasDnssecOk(entry.tag),
             .checking_disabled = Tag::HasCheckingDisabled(entry.tag),
             .every_type = Tag::IsOfEveryType(entry.tag),
-            .unused_seconds = UnusedSeconds(index, now)};
+            .unused_seconds = UnusedSeconds(index, now),
+            .uses = entry.uses};
   }
 
   // The entry that answers the key, expired or not. There is never both one for the type and one for every type.
@@ -225,19 +279,22 @@ class alignas(64) ResponseCache::Shard {
   }
 
   // Removes what a new image makes obsolete. NXDOMAIN ends everything that was known of the name; any other outcome
-  // ends the one for its type, and an NXDOMAIN, for it shows that the name exists.
-  void RemoveReplaced(const CacheKey& key, const Tag& tag, uint64_t hash, bool every_type, SteadyTime now,
+  // ends the one for its type, and an NXDOMAIN, for it shows that the name exists. Whether there was any.
+  bool RemoveReplaced(const CacheKey& key, const Tag& tag, uint64_t hash, bool every_type, SteadyTime now,
                       Graveyard& removed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    bool any = false;
     for (Index index = table_.FirstOf(hash); index != EntryTable::kNone;) {
       const EntryTable::Entry& entry = table_[index];
       const bool concerned = every_type ? tag.IsOfSameName(entry.tag) : tag.Answers(entry.tag);
       if (concerned && IsOfNameAndClass(*entry.image, key)) {
         RemoveObsolete(index, now, removed);
+        any = true;
         index = table_.FirstOf(hash);  // indices have moved; a name has few entries, so starting over is cheap
       } else {
         index = table_.NextOf(index);
       }
     }
+    return any;
   }
 
   // All of a name's entries, of whatever class, DO and CD, are in one chain, which every lookup of the name walks: so a
@@ -256,22 +313,23 @@ class alignas(64) ResponseCache::Shard {
     if (count >= Limits::kCacheEntriesPerNameMax) Remove(stored_first, now, removed);
   }
 
-  bool RemoveOneExpired(SteadyTime now, Graveyard& removed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  // One that expired at least `ago` ago.
+  bool RemoveOneExpired(SteadyTime now, Duration ago, Graveyard& removed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const Index index = table_.soonest_to_expire();
-    if (index == EntryTable::kNone || now < table_[index].image->expires_at()) return false;
+    if (index == EntryTable::kNone || !IsGone(index, now, ago)) return false;
     Remove(index, now, removed);
     return true;
   }
 
   // Removes an entry to make room.
   void Remove(Index index, SteadyTime now, Graveyard& removed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    ++(now < table_[index].image->expires_at() ? evictions_ : expired_);
+    ++(table_[index].image->Expired(now) ? expired_ : evictions_);
     removed.Add(table_.Remove(index));
   }
 
   // Removes an entry that something newer is known about: no eviction.
   void RemoveObsolete(Index index, SteadyTime now, Graveyard& removed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (now >= table_[index].image->expires_at()) ++expired_;
+    if (table_[index].image->Expired(now)) ++expired_;
     removed.Add(table_.Remove(index));
   }
 
@@ -287,7 +345,8 @@ class alignas(64) ResponseCache::Shard {
 // With the padding that its alignment takes from the allocator, and the pointer to it.
 const size_t ResponseCache::Shard::kOwnOctets = AllocationOctets(sizeof(Shard) + alignof(Shard)) + sizeof(void*);
 
-ResponseCache::ResponseCache(const Options& options) : octets_max_(options.octets_max), hasher_(options.hash_seed) {
+ResponseCache::ResponseCache(const Options& options)
+    : octets_max_(options.octets_max), hasher_(options.hash_seed), stale_max_age_(options.stale_max_age) {
   const size_t shards = ShardCountFor(options);
   shards_.reserve(shards);
   for (size_t n = 0; n < shards; ++n) shards_.push_back(std::make_unique<Shard>(options.octets_max / shards));
@@ -304,10 +363,22 @@ std::optional<CachedResponse> ResponseCache::Lookup(const CacheKey& key, SteadyT
   return ShardOf(hash).Lookup(key, hash, now, purpose);
 }
 
-void ResponseCache::Insert(const CacheKey& key, ImagePtr image, SteadyTime now) {
-  if (!image || !IsStorable(*image, key, now)) return;
+std::optional<CachedResponse> ResponseCache::LookupStale(const CacheKey& key, SteadyTime now) {
   const uint64_t hash = hasher_(key.qname);
-  ShardOf(hash).Insert(key, hash, std::move(image), now);
+  return ShardOf(hash).LookupStale(key, hash, now, stale_max_age_.load(std::memory_order_relaxed));
+}
+
+void ResponseCache::Insert(const CacheKey& key, ImagePtr image, SteadyTime now) {
+  if (!image || image->lifetime_seconds() == 0 || image->Expired(now) || !IsOfQuestion(*image, key)) return;
+  const uint64_t hash = hasher_(key.qname);
+  ShardOf(hash).Insert(key, hash, std::move(image), now, stale_max_age_.load(std::memory_order_relaxed));
+}
+
+bool ResponseCache::Restore(const CacheKey& key, ImagePtr image, SteadyTime now) {
+  if (!image || image->lifetime_seconds() == 0 || !IsOfQuestion(*image, key)) return false;
+  if (image->TimeLeft(now) <= -stale_max_age_.load(std::memory_order_relaxed)) return false;
+  const uint64_t hash = hasher_(key.qname);
+  return ShardOf(hash).Restore(key, hash, std::move(image), now);
 }
 
 std::vector<CacheEntry> ResponseCache::EntriesOf(OctetView qname, SteadyTime now) const {

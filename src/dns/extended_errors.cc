@@ -40,18 +40,29 @@ std::string_view PrintableText(OctetView octets, size_t octets_max) {
   return {reinterpret_cast<const char*>(octets.data()), end};
 }
 
+std::vector<ExtendedError> ReadErrors(const ScannedMessage& message, size_t text_octets_max) {
+  std::vector<ExtendedError> errors;
+  if (!message.has_edns) return errors;
+  ForEachOption(message.edns.options, [&](uint16_t code, OctetView value) {
+    if (code != kOptionExtendedError || value.size() < 2 || errors.size() == Limits::kExtendedErrorsMax) return;
+    errors.push_back(
+        {static_cast<EdeCode>(ReadU16(value.data())), std::string(PrintableText(value.subspan(2), text_octets_max))});
+  });
+  return errors;
+}
+
 }  // namespace
 
 std::vector<ExtendedError> ExtendedErrorsOf(const ScannedMessage& response, std::string_view upstream) {
-  std::vector<ExtendedError> errors;
-  if (!response.has_edns) return errors;
-  ForEachOption(response.edns.options, [&](uint16_t code, OctetView value) {
-    if (code != kOptionExtendedError || value.size() < 2 || errors.size() == Limits::kExtendedErrorsMax) return;
-    const std::string_view text = PrintableText(value.subspan(2), Limits::kExtendedErrorTextMax);
-    errors.push_back({static_cast<EdeCode>(ReadU16(value.data())),
-                      text.empty() ? std::string(upstream) : StrCat(upstream, ": ", text)});
-  });
+  std::vector<ExtendedError> errors = ReadErrors(response, Limits::kExtendedErrorTextMax);
+  for (ExtendedError& error : errors) {
+    error.text = error.text.empty() ? std::string(upstream) : StrCat(upstream, ": ", error.text);
+  }
   return errors;
+}
+
+std::vector<ExtendedError> StoredErrorsOf(const ScannedMessage& message) {
+  return ReadErrors(message, 2 * Limits::kExtendedErrorTextMax);
 }
 
 Octets EncodeExtendedErrors(std::span<const ExtendedError> errors) {

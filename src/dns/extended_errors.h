@@ -15,6 +15,10 @@ namespace dotward {
 // printable UTF-8.
 std::vector<ExtendedError> ExtendedErrorsOf(const ScannedMessage& response, std::string_view upstream);
 
+// The same of a message that was stored: texts as they are, cut to twice as many octets, since an upstream's name leads
+// them already.
+std::vector<ExtendedError> StoredErrorsOf(const ScannedMessage& message);
+
 // The EDNS options that carry `errors`, ready for an OPT record. The same bounds hold.
 Octets EncodeExtendedErrors(std::span<const ExtendedError> errors);
 

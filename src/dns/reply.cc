@@ -73,8 +73,7 @@ Cut CutBetweenRrsets(const ResponseImage& image, size_t octets_max) {
   const std::span<const uint16_t> ttls = image.ttl_offsets();
   Cut best{.end = kHeaderOctets + image.question().size()};
   Cut cut = best;
-  std::array<size_t, 3> left = {ReadU16(&octets[header::kAnCount]), ReadU16(&octets[header::kNsCount]),
-                                ReadU16(&octets[header::kArCount])};
+  std::array<uint16_t, 3> left = image.counts();
   size_t section = 0;
   RrsetKey previous;
   size_t owner_at = cut.end;
@@ -95,11 +94,48 @@ Cut CutBetweenRrsets(const ResponseImage& image, size_t octets_max) {
   return cut.end <= octets_max ? cut : best;
 }
 
-void AgeTtls(std::span<const uint16_t> offsets, uint32_t age_seconds, uint8_t* message) {
-  for (const uint16_t offset : offsets) {
-    const uint32_t ttl = ReadU32(message + offset);
-    WriteU32(message + offset, ttl > age_seconds ? ttl - age_seconds : 0);
+void WriteCounts(const std::array<uint16_t, 3>& counts, std::span<uint8_t> out) {
+  WriteU16(&out[header::kQdCount], 1);
+  WriteU16(&out[header::kAnCount], counts[0]);
+  WriteU16(&out[header::kNsCount], counts[1]);
+  WriteU16(&out[header::kArCount], counts[2]);
+}
+
+template <typename TtlOf>
+size_t Render(const ResponseImage& image, const ReplyContext& context, std::span<const ExtendedError> extra,
+              std::span<uint8_t> out, TtlOf ttl_of) {
+  const size_t octets_max = std::min(out.size(), context.octets_max);
+  OctetView own_errors = image.error_options();
+  Octets extra_errors;
+  if (!extra.empty()) extra_errors = EncodeExtendedErrors(extra);
+  size_t end = image.octets().size();
+  if (end + OptOctets(context, own_errors.size() + extra_errors.size()) > octets_max) {
+    own_errors = {};
+    extra_errors.clear();
   }
+  const size_t opt_octets = OptOctets(context, own_errors.size() + extra_errors.size());
+
+  std::array<uint16_t, 3> counts = image.counts();
+  std::span<const uint16_t> ttls = image.ttl_offsets();
+  uint16_t flags = ReplyFlags(context, image.rcode(), image.authentic_data());
+  if (end + opt_octets > octets_max) {
+    const Cut cut = CutBetweenRrsets(image, octets_max - opt_octets);
+    end = cut.end;
+    ttls = ttls.first(cut.ttl_count);
+    counts = cut.counts;
+    flags |= header::kTc;
+  }
+  std::memcpy(out.data() + kHeaderOctets, image.body().data(), end - kHeaderOctets);
+  if (context.has_edns) ++counts[2];
+  WriteU16(&out[header::kId], context.id);
+  WriteU16(&out[header::kFlags], flags);
+  WriteCounts(counts, out);
+  // The names are equal but for their case, so that the client's question fits in place of the image's; its type may
+  // differ where one NXDOMAIN answers for every type.
+  std::memcpy(&out[kHeaderOctets], context.question.data(), context.question.size());
+  for (const uint16_t offset : ttls) WriteU32(&out[offset], ttl_of(ReadU32(&out[offset])));
+  if (context.has_edns) end += WriteOpt(context, image.rcode(), {own_errors, extra_errors}, out.subspan(end));
+  return end;
 }
 
 }  // namespace
@@ -126,44 +162,13 @@ ReplyContext MakeReplyContext(const ScannedMessage& query, ReplyChannel channel,
 
 size_t RenderReply(const ResponseImage& image, const ReplyContext& context, uint32_t age_seconds,
                    std::span<const ExtendedError> extra, std::span<uint8_t> out) {
-  const size_t octets_max = std::min(out.size(), context.octets_max);
-  const OctetView octets = image.octets();
-  OctetView own_errors = image.error_options();
-  Octets extra_errors;
-  if (!extra.empty()) extra_errors = EncodeExtendedErrors(extra);
-  if (octets.size() + OptOctets(context, own_errors.size() + extra_errors.size()) > octets_max) {
-    own_errors = {};
-    extra_errors.clear();
-  }
-  const size_t opt_octets = OptOctets(context, own_errors.size() + extra_errors.size());
+  return Render(image, context, extra, out,
+                [age_seconds](uint32_t ttl) { return ttl > age_seconds ? ttl - age_seconds : 0; });
+}
 
-  size_t end = octets.size();
-  std::span<const uint16_t> ttls = image.ttl_offsets();
-  uint16_t flags = ReplyFlags(context, image.rcode(), image.authentic_data());
-  if (end + opt_octets <= octets_max) {
-    std::memcpy(out.data(), octets.data(), end);
-  } else {
-    const Cut cut = CutBetweenRrsets(image, octets_max - opt_octets);
-    end = cut.end;
-    ttls = ttls.first(cut.ttl_count);
-    flags |= header::kTc;
-    std::memcpy(out.data(), octets.data(), end);
-    WriteU16(&out[header::kAnCount], cut.counts[0]);
-    WriteU16(&out[header::kNsCount], cut.counts[1]);
-    WriteU16(&out[header::kArCount], cut.counts[2]);
-  }
-  WriteU16(&out[header::kId], context.id);
-  WriteU16(&out[header::kFlags], flags);
-  // The names are equal but for their case, so that the client's question fits in place of the image's; its type may
-  // differ where one NXDOMAIN answers for every type.
-  std::memcpy(&out[kHeaderOctets], context.question.data(), context.question.size());
-  AgeTtls(ttls, age_seconds, out.data());
-  if (context.has_edns) {
-    const uint16_t additional = ReadU16(&out[header::kArCount]);
-    WriteU16(&out[header::kArCount], static_cast<uint16_t>(additional + 1));
-    end += WriteOpt(context, image.rcode(), {own_errors, extra_errors}, out.subspan(end));
-  }
-  return end;
+size_t RenderStaleReply(const ResponseImage& image, const ReplyContext& context, uint32_t answer_ttl,
+                        std::span<const ExtendedError> extra, std::span<uint8_t> out) {
+  return Render(image, context, extra, out, [answer_ttl](uint32_t) { return answer_ttl; });
 }
 
 size_t RenderError(Rcode rcode, std::span<const ExtendedError> errors, const ReplyContext& context,

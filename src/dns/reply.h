@@ -38,6 +38,10 @@ ReplyContext MakeReplyContext(const ScannedMessage& query, ReplyChannel channel,
 size_t RenderReply(const ResponseImage& image, const ReplyContext& context, uint32_t age_seconds,
                    std::span<const ExtendedError> extra, std::span<uint8_t> out);
 
+// The same for an image that has expired (RFC 8767 §4): every TTL is `answer_ttl`.
+size_t RenderStaleReply(const ResponseImage& image, const ReplyContext& context, uint32_t answer_ttl,
+                        std::span<const ExtendedError> extra, std::span<uint8_t> out);
+
 // No records: `rcode` and the extended errors.
 size_t RenderError(Rcode rcode, std::span<const ExtendedError> errors, const ReplyContext& context,
                    std::span<uint8_t> out);

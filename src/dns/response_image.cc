@@ -7,6 +7,7 @@
 #include <memory>
 #include <new>
 
+#include "base/status_macros.h"
 #include "dns/extended_errors.h"
 #include "dns/rdata_layout.h"
 #include "dns/wire.h"
@@ -18,6 +19,15 @@ constexpr size_t kAllocatorOverheadOctets = 8;  // glibc's header of a block
 constexpr size_t kAllocatorGranuleOctets = 16;
 
 constexpr size_t kLocalRecordOverheadOctets = 12;  // a pointer as owner, TYPE, CLASS, TTL, RDLENGTH
+
+constexpr uint32_t kTicksPerSecond = 8;
+using Ticks = std::chrono::duration<int64_t, std::ratio<1, kTicksPerSecond>>;
+constexpr Duration kTick = Ticks(1);
+
+// Rounded down: what is received a moment later than this says is used a moment less.
+uint32_t TicksOf(SteadyTime time) {
+  return static_cast<uint32_t>(std::chrono::floor<Ticks>(time.time_since_epoch()).count());
+}
 
 constexpr size_t RoundUp(size_t value, size_t step) { return (value + step - 1) / step * step; }
 
@@ -88,42 +98,54 @@ class ImageBuilder {
     }
   }
 
-  ImagePtr Finish(Rcode rcode, std::span<const ExtendedError> errors, std::string_view upstream,
+  // The same records as another message of the same outcome has, under another question and without compression.
+  bool CopyUnder(OctetView question, const ScannedMessage& scan) {
+    qname_ = question.first(question.size() - 4);
+    writer_.Zeros(kHeaderOctets);
+    writer_.Copy(question);
+    for (const RecordEdges& record : scan.records) {
+      const size_t ttl_at = WriteUncompressed(scan, record);
+      if (!writer_.ok()) return false;
+      WriteU32(&scratch_[ttl_at], record.ttl);
+      AddRecord(record.section, ttl_at);
+    }
+    return true;
+  }
+
+  ImagePtr Finish(const Classification& classification, std::span<const ExtendedError> errors, AnswerOrigin origin,
                   SteadyTime received_at) {
-    FinishHeader(rcode);
-    upstream = upstream.substr(0, UINT8_MAX);
-    const Octets options = EncodeExtendedErrors(errors);
-    const size_t offsets_at = RoundUp(writer_.size(), alignof(uint16_t));
+    return Finish(classification, EncodeExtendedErrors(errors), origin, received_at);
+  }
+
+  ImagePtr Finish(const Classification& classification, OctetView error_options, AnswerOrigin origin,
+                  SteadyTime received_at) {
+    const size_t body_octets = writer_.size() - kHeaderOctets;
+    const size_t offsets_at = RoundUp(body_octets, alignof(uint16_t));
     const size_t errors_at = offsets_at + ttl_offsets_.size() * sizeof(uint16_t);
-    const size_t upstream_at = errors_at + options.size();
-    void* block = std::malloc(sizeof(ResponseImage) + upstream_at + upstream.size());
+    const size_t end = errors_at + (error_options.empty() ? 0 : sizeof(uint16_t) + error_options.size());
+    void* block = std::malloc(sizeof(ResponseImage) + end);
     if (block == nullptr) throw std::bad_alloc();
     auto* image = new (block) ResponseImage();
     auto* data = reinterpret_cast<uint8_t*>(image + 1);
-    std::memcpy(data, scratch_.get(), writer_.size());
+    std::memcpy(data, scratch_.get() + kHeaderOctets, body_octets);
     if (!ttl_offsets_.empty()) {
       std::memcpy(data + offsets_at, ttl_offsets_.data(), ttl_offsets_.size() * sizeof(uint16_t));
     }
-    if (!options.empty()) std::memcpy(data + errors_at, options.data(), options.size());
-    if (!upstream.empty()) std::memcpy(data + upstream_at, upstream.data(), upstream.size());
-    image->upstream_octets_ = static_cast<uint8_t>(upstream.size());
-    image->octet_count_ = static_cast<uint16_t>(writer_.size());
-    image->ttl_count_ = static_cast<uint16_t>(ttl_offsets_.size());
-    image->error_octets_ = static_cast<uint16_t>(options.size());
-    image->rcode_ = static_cast<uint16_t>(rcode);
-    image->received_at_ = received_at;
-    image_ = image;
+    image->flags_ = static_cast<uint8_t>(classification.kind);
+    if (classification.authentic_data) image->flags_ |= ResponseImage::kAuthenticData;
+    if (classification.behind_alias) image->flags_ |= ResponseImage::kBehindAlias;
+    if (!error_options.empty()) {
+      image->flags_ |= ResponseImage::kHasErrors;
+      WriteU16(data + errors_at, static_cast<uint16_t>(error_options.size()));
+      std::memcpy(data + errors_at + sizeof(uint16_t), error_options.data(), error_options.size());
+    }
+    image->body_octets_ = static_cast<uint16_t>(body_octets);
+    image->counts_ = counts_;
+    image->rcode_ = static_cast<uint8_t>(classification.rcode);
+    image->origin_ = origin;
+    image->received_ticks_ = TicksOf(received_at);
+    image->lifetime_seconds_ = std::min(classification.ttl, ResponseImage::kLifetimeSecondsMax);
     return ImagePtr::Adopt(image);
-  }
-
-  ImagePtr Finish(const Classification& classification, std::span<const ExtendedError> errors,
-                  std::string_view upstream, SteadyTime received_at) {
-    ImagePtr image = Finish(classification.rcode, errors, upstream, received_at);
-    image_->lifetime_seconds_ = classification.ttl;
-    image_->kind_ = classification.kind;
-    image_->authentic_data_ = classification.authentic_data;
-    image_->behind_alias_ = classification.behind_alias;
-    return image;
   }
 
  private:
@@ -146,7 +168,7 @@ class ImageBuilder {
   void WriteName(const ScannedMessage& scan, size_t offset) {
     std::array<uint8_t, kNameOctetsMax> expanded;
     const OctetView name(expanded.data(), ExpandName(scan.octets, offset, expanded));
-    if (EqualIgnoringCase(name, scan.qname)) {
+    if (EqualIgnoringCase(name, qname_.empty() ? scan.qname : qname_)) {
       writer_.U16(kPointerToQuestion);
     } else {
       writer_.Copy(name);
@@ -184,33 +206,22 @@ class ImageBuilder {
     ++counts_[static_cast<size_t>(section)];
   }
 
-  void FinishHeader(Rcode rcode) {
-    WriteU16(&scratch_[header::kId], 0);
-    // AA is clear: the answer comes from a cache. The other flags are the client's or are set for each reply.
-    WriteU16(&scratch_[header::kFlags],
-             static_cast<uint16_t>(header::kQr | header::kRa | (static_cast<unsigned>(rcode) & 0xfU)));
-    WriteU16(&scratch_[header::kQdCount], 1);
-    WriteU16(&scratch_[header::kAnCount], counts_[0]);
-    WriteU16(&scratch_[header::kNsCount], counts_[1]);
-    WriteU16(&scratch_[header::kArCount], counts_[2]);
-  }
-
   std::unique_ptr<uint8_t[]> scratch_;  // not cleared: all that is used is written
   WireWriter writer_;
   absl::InlinedVector<uint16_t, 16> ttl_offsets_;
   std::array<uint16_t, 3> counts_{};
-  ResponseImage* image_ = nullptr;
+  OctetView qname_;  // of the image, where it is not that of the message
 };
 
 absl::StatusOr<ImagePtr> ResponseImage::Build(const Message& response, const Classification& classification,
-                                              std::string_view upstream, SteadyTime received_at) {
+                                              AnswerOrigin origin, SteadyTime received_at) {
   const RecordOrder order = OrderOf(classification);
   // Only what is written anew can grow.
   ImageBuilder builder(CountVerbatim(order) == order.size() ? response.octets().size() : kMessageOctetsMax);
   if (!builder.CopyResponse(response.scan(), classification, order)) {
     return absl::ResourceExhaustedError("the response does not fit a message without name compression");
   }
-  return builder.Finish(classification, ExtendedErrorsOf(response.scan(), upstream), upstream, received_at);
+  return builder.Finish(classification, ExtendedErrorsOf(response.scan(), origin.upstream()), origin, received_at);
 }
 
 ImagePtr ResponseImage::BuildLocal(OctetView question, Rcode rcode, std::span<const LocalRecord> records,
@@ -231,35 +242,111 @@ ImagePtr ResponseImage::BuildLocal(OctetView question, Rcode rcode, std::span<co
   return builder.Finish(classification, errors, {}, now);
 }
 
+absl::StatusOr<ImagePtr> ResponseImage::Restore(OctetView message, const Memory& memory, const TtlPolicy& policy) {
+  ASSIGN_OR_RETURN(const Message parsed, ParseResponse(message));
+  Classification classification = ClassifyResponse(parsed, policy, memory.dnssec);
+  if (!classification.usable()) return absl::InvalidArgumentError("the message answers nothing");
+  classification.ttl = std::min(classification.ttl, memory.lifetime_seconds);
+  if (classification.ttl == 0) return absl::InvalidArgumentError("the message may not be stored");
+  classification.authentic_data = memory.authentic_data;
+  const RecordOrder order = OrderOf(classification);
+  ImageBuilder builder(CountVerbatim(order) == order.size() ? message.size() : kMessageOctetsMax);
+  if (!builder.CopyResponse(parsed.scan(), classification, order)) {
+    return absl::InvalidArgumentError("the message does not fit without name compression");
+  }
+  return builder.Finish(classification, StoredErrorsOf(parsed.scan()), memory.origin, memory.received_at);
+}
+
+ImagePtr ResponseImage::WithoutDnssec(SteadyTime now) const {
+  constexpr TtlPolicy kAsTheyAre{.min_ttl = 0, .max_ttl = INT32_MAX, .max_negative_ttl = INT32_MAX};
+  const Memory memory{.origin = origin_,
+                      .received_at = now - Age(now),
+                      .lifetime_seconds = lifetime_seconds_,
+                      .authentic_data = authentic_data(),
+                      .dnssec = DnssecRecords::kLeaveOut};
+  return Restore(ToMessage(), memory, kAsTheyAre).value_or(nullptr);
+}
+
+ImagePtr ResponseImage::DenialBelow(const ResponseImage& nxdomain, OctetView question, SteadyTime now) {
+  const Octets message = nxdomain.ToMessage();
+  ScannedMessage scan;
+  if (ScanMessage(message, MessageSide::kResponse, scan) != ScanFault::kNone) return nullptr;
+  ImageBuilder builder(kMessageOctetsMax);
+  if (!builder.CopyUnder(question, scan)) return nullptr;
+  Classification classification;
+  classification.kind = nxdomain.kind();
+  classification.rcode = nxdomain.rcode();
+  classification.authentic_data = nxdomain.authentic_data();
+  classification.behind_alias = nxdomain.behind_alias();
+  classification.ttl = nxdomain.lifetime_seconds_;
+  return builder.Finish(classification, nxdomain.error_options(), nxdomain.origin_, now - nxdomain.Age(now));
+}
+
 std::span<const uint16_t> ResponseImage::ttl_offsets() const {
-  const uint8_t* at = data() + RoundUp(octet_count_, alignof(uint16_t));
-  return {reinterpret_cast<const uint16_t*>(at), ttl_count_};
+  const uint8_t* at = data() + RoundUp(body_octets_, alignof(uint16_t));
+  return {reinterpret_cast<const uint16_t*>(at), size_t{counts_[0]} + counts_[1] + counts_[2]};
+}
+
+size_t ResponseImage::ErrorsAt() const {
+  return RoundUp(body_octets_, alignof(uint16_t)) + ttl_offsets().size() * sizeof(uint16_t);
 }
 
 OctetView ResponseImage::error_options() const {
-  return {data() + RoundUp(octet_count_, alignof(uint16_t)) + ttl_count_ * sizeof(uint16_t), error_octets_};
+  if ((flags_ & kHasErrors) == 0) return {};
+  const uint8_t* at = data() + ErrorsAt();
+  return {at + sizeof(uint16_t), ReadU16(at)};
 }
 
-std::string_view ResponseImage::upstream() const {
-  const OctetView errors = error_options();
-  return {reinterpret_cast<const char*>(errors.data() + errors.size()), upstream_octets_};
+Octets ResponseImage::ToMessage() const {
+  const OctetView options = error_options();
+  Octets message(kHeaderOctets + body_octets_ + (options.empty() ? 0 : kOptFixedOctets + options.size()));
+  WireWriter writer(message);
+  writer.U16(0);
+  writer.U16(static_cast<uint16_t>(header::kQr | header::kRa | (authentic_data() ? header::kAd : 0U) | rcode_));
+  writer.U16(1);
+  writer.U16(counts_[0]);
+  writer.U16(counts_[1]);
+  writer.U16(static_cast<uint16_t>(counts_[2] + (options.empty() ? 0 : 1)));
+  writer.Copy(body());
+  if (options.empty()) return message;
+  writer.U8(0);
+  writer.U16(rr_type::kOpt);
+  writer.U16(kUdpPayloadMin);
+  writer.U32(0);
+  writer.U16(static_cast<uint16_t>(options.size()));
+  writer.Copy(options);
+  return message;
 }
 
 OctetView ResponseImage::question() const {
-  size_t end = kHeaderOctets;
+  size_t end = 0;
   while (data()[end] != 0) end += data()[end] + size_t{1};
-  return octets().subspan(kHeaderOctets, end + 1 + 4 - kHeaderOctets);
+  return body().first(end + 1 + 4);
+}
+
+Duration ResponseImage::Age(SteadyTime now) const {
+  return kTick * std::max(int32_t{0}, static_cast<int32_t>(TicksOf(now) - received_ticks_));
 }
 
 uint32_t ResponseImage::AgeSeconds(SteadyTime now) const {
-  if (now <= received_at_) return 0;
-  const auto age = std::chrono::duration_cast<std::chrono::seconds>(now - received_at_).count();
-  return static_cast<uint32_t>(std::min<int64_t>(age, UINT32_MAX));
+  return static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(Age(now)).count());
+}
+
+int32_t ResponseImage::TicksLeft(SteadyTime now) const {
+  return static_cast<int32_t>(received_ticks_ + lifetime_seconds_ * kTicksPerSecond - TicksOf(now));
+}
+
+Duration ResponseImage::TimeLeft(SteadyTime now) const { return kTick * TicksLeft(now); }
+
+bool ResponseImage::ExpiresBefore(const ResponseImage& other) const {
+  const uint32_t end = received_ticks_ + lifetime_seconds_ * kTicksPerSecond;
+  const uint32_t other_end = other.received_ticks_ + other.lifetime_seconds_ * kTicksPerSecond;
+  return static_cast<int32_t>(end - other_end) < 0;
 }
 
 size_t ResponseImage::memory_octets() const {
-  const size_t used = sizeof(ResponseImage) + RoundUp(octet_count_, alignof(uint16_t)) + ttl_count_ * sizeof(uint16_t) +
-                      error_octets_ + upstream_octets_;
+  const size_t used =
+      sizeof(ResponseImage) + ErrorsAt() + ((flags_ & kHasErrors) == 0 ? 0 : sizeof(uint16_t) + error_options().size());
   return RoundUp(used + kAllocatorOverheadOctets, kAllocatorGranuleOctets);
 }
 

@@ -186,7 +186,7 @@ ResolutionPtr QueryCoalescer::Conclude(const PendingExchange& exchange,
   }
   classification.authentic_data &= options_.trust_upstream_ad && response->authenticated;
   absl::StatusOr<ImagePtr> image =
-      ResponseImage::Build(*response->message, classification, *response->upstream, response->received_at);
+      ResponseImage::Build(*response->message, classification, response->origin, response->received_at);
   if (!image.ok()) {
     statistics_.failures.Add();
     return FailureFor(image.status(), trace);

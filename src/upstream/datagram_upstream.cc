@@ -225,6 +225,7 @@ void DatagramUpstream::HandleDatagram(Flight& flight, OctetView datagram, Steady
   UpstreamResponse response;
   response.octets.assign(datagram.begin(), datagram.end());
   response.upstream = record_.name;
+  response.origin = record_.origin;
   response.received_at = now;
   flight.Land().CompleteUnparsed(std::move(response), record_);
 }

@@ -6,6 +6,7 @@
 
 #include "base/ip_address.h"
 #include "base/strings.h"
+#include "dns/answer_origin.h"
 #include "dns/scan.h"
 #include "dotward/clock.h"
 #include "upstream/idle_limit.h"
@@ -19,11 +20,15 @@ namespace dotward {
 // into it; it outlives them. One event loop, but for the counters.
 struct ServerRecord {
   ServerRecord(std::shared_ptr<const std::string> name_in, const Endpoint& endpoint_in)
-      : name(std::move(name_in)), endpoint(endpoint_in), label(StrCat(*name, " ", endpoint.ToString())) {}
+      : name(std::move(name_in)),
+        endpoint(endpoint_in),
+        label(StrCat(*name, " ", endpoint.ToString())),
+        origin(*name, endpoint.ToString()) {}
 
   const std::shared_ptr<const std::string> name;  // as the configuration calls the upstream
   const Endpoint endpoint;
   const std::string label;  // "quad9 9.9.9.9:853"
+  const AnswerOrigin origin;
   UpstreamCounters counters;
   LatencyEstimator latency;
   Duration connect_time{0};  // from the first octet to a usable connection, of the last one; zero before it

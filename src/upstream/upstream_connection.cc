@@ -349,6 +349,7 @@ void UpstreamConnection::Answer(Attempt& attempt, OctetView frame, SteadyTime no
   UpstreamResponse response;
   response.octets.assign(frame.begin(), frame.end());
   response.upstream = server_.name;
+  response.origin = server_.origin;
   response.received_at = now;
   response.authenticated = authenticated_;
   attempt.CompleteUnparsed(std::move(response), server_);

@@ -26,7 +26,7 @@ struct NumberedKey {
 };
 
 uint32_t MarkOf(const ResponseImage& image, const Octets& name) {
-  const OctetView mark = image.octets().subspan(kHeaderOctets + name.size() + 4 + 12 + 1, 4);
+  const OctetView mark = image.body().subspan(name.size() + 4 + 12 + 1, 4);
   return uint32_t{mark[0]} << 24U | uint32_t{mark[1]} << 16U | uint32_t{mark[2]} << 8U | uint32_t{mark[3]};
 }
 

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <cstdlib>
-#include <map>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -55,61 +54,92 @@ inline Octets MakeQuestion(OctetView name, uint16_t type, uint16_t klass) {
   return question;
 }
 
-// One shard's worth of cache: a map, and every choice by looking at all of it.
+// One shard's worth of cache: a list, and every choice by looking at all of it.
 class NaiveCache {
  public:
   // `fixed_octets` is what the empty cache counts.
   NaiveCache(size_t octets_max, size_t fixed_octets) : octets_max_(octets_max), fixed_octets_(fixed_octets) {}
 
-  const ResponseImage* Lookup(const CacheKey& key, SteadyTime now) {
-    auto at = entries_.find(IdOf(key, true));
-    if (at == entries_.end()) at = entries_.find(IdOf(key, false));
-    if (at == entries_.end() || now >= at->second.image->expires_at()) {
+  struct Found {
+    const ResponseImage* image = nullptr;
+    bool refresh_due = false;
+  };
+  Found Lookup(const CacheKey& key, SteadyTime now) {
+    Entry* const entry = Find(key);
+    if (entry == nullptr || entry->image->Expired(now)) {
       ++statistics_.misses;
-      return nullptr;
+      return {};
     }
     ++statistics_.hits;
-    at->second.last_use = ++turn_;
-    return at->second.image.get();
+    entry->used_since = true;
+    const bool last_tenth = entry->image->TimeLeft(now) <= std::chrono::seconds(entry->image->lifetime_seconds()) / 10;
+    const bool due = last_tenth && entry->uses >= 2 && !entry->refreshed;
+    entry->refreshed |= due;
+    ++entry->uses;
+    return {entry->image.get(), due};
+  }
+
+  const ResponseImage* LookupStale(const CacheKey& key, SteadyTime now) {
+    Entry* const entry = Find(key);
+    if (entry == nullptr || !entry->image->Expired(now) || IsGone(*entry, now, stale_max_age)) return nullptr;
+    entry->used_since = true;
+    return entry->image.get();
   }
 
   void Insert(const CacheKey& key, ImagePtr image, SteadyTime now) {
-    if (image->lifetime_seconds() == 0 || now >= image->expires_at()) return;
-    const bool every_type = image->kind() == ResponseKind::kNxDomain && !image->behind_alias();
-    if (every_type) {
-      while (EraseObsolete(entries_.lower_bound(FirstIdOf(key)), key, now)) {
-      }
+    if (image->lifetime_seconds() == 0 || image->Expired(now)) return;
+    const bool every_type = IsEveryType(key, *image);
+    bool replaces = false;
+    for (size_t n = entries_.size(); n-- > 0;) {
+      const bool covered = entries_[n].id.every_type && key.qtype != rr_type::kDs;
+      if (!entries_[n].id.IsOfSameName(IdOf(key, false))) continue;
+      if (!every_type && !covered && entries_[n].id != IdOf(key, false)) continue;
+      if (entries_[n].image->Expired(now)) ++statistics_.expired;
+      Erase(n);
+      replaces = true;
     }
-    EraseObsolete(entries_.find(IdOf(key, true)), key, now);
-    EraseObsolete(entries_.find(IdOf(key, false)), key, now);
-    for (size_t n = 0; n < Limits::kCacheExpiredPerInsert; ++n) RemoveOneExpired(now);
+    for (size_t n = 0; n < Limits::kCacheExpiredPerInsert; ++n) RemoveOneExpired(now, stale_max_age);
     if (fixed_octets_ + EntryTable::kBlockOctets + image->memory_octets() > octets_max_) return;
 
-    auto stored_first = entries_.end();
-    size_t of_name = 0;
-    const std::string name = std::get<0>(IdOf(key, false));
-    for (auto at = entries_.begin(); at != entries_.end(); ++at) {
-      if (std::get<0>(at->first) != name) continue;
-      ++of_name;
-      if (stored_first == entries_.end() || at->second.stored < stored_first->second.stored) stored_first = at;
-    }
-    if (of_name >= Limits::kCacheEntriesPerNameMax) {
-      Remove(stored_first, now);
+    if (CountOfName(key) >= Limits::kCacheEntriesPerNameMax) {
+      size_t first = 0;
+      while (entries_[first].id.name != IdOf(key, false).name) ++first;
+      Remove(first, now);
       ++name_limit_reached_;
     }
-
     while (octets(1) + image->memory_octets() > octets_max_) {
-      if (RemoveOneExpired(now)) continue;
-      auto least = entries_.begin();
-      for (auto at = entries_.begin(); at != entries_.end(); ++at) {
-        if (at->second.last_use < least->second.last_use) least = at;
-      }
-      Remove(least, now);
+      if (!RemoveOneExpired(now, Duration{0})) Remove(LeastUseful(), now);
     }
     ++statistics_.insertions;
-    ++turn_;
-    image_octets_ += image->memory_octets();
-    entries_.emplace(IdOf(key, every_type), Entry{std::move(image), turn_, turn_});
+    Add(IdOf(key, every_type), std::move(image), replaces);
+  }
+
+  bool Restore(const CacheKey& key, ImagePtr image, SteadyTime now) {
+    const bool every_type = IsEveryType(key, *image);
+    if (image->TimeLeft(now) <= -stale_max_age || octets(1) + image->memory_octets() > octets_max_) return false;
+    for (const Entry& entry : entries_) {
+      const bool covered = entry.id.every_type && key.qtype != rr_type::kDs;
+      if (!entry.id.IsOfSameName(IdOf(key, false))) continue;
+      if (every_type || covered || entry.id == IdOf(key, false)) return false;
+    }
+    if (CountOfName(key) >= Limits::kCacheEntriesPerNameMax) return false;
+    Add(IdOf(key, every_type), std::move(image), false);
+    return true;
+  }
+
+  size_t FlushAll() {
+    const size_t count = entries_.size();
+    while (!entries_.empty()) Erase(0);
+    return count;
+  }
+  size_t FlushName(OctetView qname) {
+    size_t count = 0;
+    for (size_t n = entries_.size(); n-- > 0;) {
+      if (entries_[n].id.name != IdOf({qname, 0}, false).name) continue;
+      Erase(n);
+      ++count;
+    }
+    return count;
   }
 
   ResponseCache::Statistics statistics() const {
@@ -123,29 +153,61 @@ class NaiveCache {
 
   // The entry at `position` modulo their number, or null.
   const ResponseImage* At(size_t position) const {
-    if (entries_.empty()) return nullptr;
-    return std::next(entries_.begin(), static_cast<std::ptrdiff_t>(position % entries_.size()))->second.image.get();
+    return entries_.empty() ? nullptr : entries_[position % entries_.size()].image.get();
+  }
+  // Whether an entry expires at the same moment, so that which of the two goes first is nobody's promise.
+  bool HasOneThatExpiresWith(const ResponseImage& image) const {
+    for (const Entry& entry : entries_) {
+      if (!entry.image->ExpiresBefore(image) && !image.ExpiresBefore(*entry.image)) return true;
+    }
+    return false;
   }
 
+  Duration stale_max_age{0};
+
  private:
-  // Name in lower case, class, DO, CD, every type?, type.
-  using Id = std::tuple<std::string, uint16_t, bool, bool, bool, uint16_t>;
-  struct Entry {
-    ImagePtr image;
-    uint64_t last_use = 0;
-    uint64_t stored = 0;
+  struct Id {
+    std::string name;  // in lower case
+    uint16_t klass = 0;
+    bool dnssec_ok = false;
+    bool checking_disabled = false;
+    bool every_type = false;
+    uint16_t type = 0;
+
+    friend bool operator==(const Id&, const Id&) = default;
+    bool IsOfSameName(const Id& other) const {
+      return std::tie(name, klass, dnssec_ok, checking_disabled) ==
+             std::tie(other.name, other.klass, other.dnssec_ok, other.checking_disabled);
+    }
   };
-  using Entries = std::map<Id, Entry>;
+  struct Entry {
+    Id id;
+    ImagePtr image;
+    bool used_since = false;  // the hand has passed
+    unsigned uses = 0;
+    bool refreshed = false;
+  };
 
   static Id IdOf(const CacheKey& key, bool every_type) {
     std::string name;
     for (const uint8_t octet : key.qname) name.push_back(static_cast<char>(LowerOctet(octet)));
     return {name, key.qclass, key.dnssec_ok, key.checking_disabled, every_type, every_type ? uint16_t{0} : key.qtype};
   }
-  static Id FirstIdOf(const CacheKey& key) {
-    Id id = IdOf(key, false);
-    std::get<5>(id) = 0;
-    return id;
+  static bool IsEveryType(const CacheKey& key, const ResponseImage& image) {
+    return image.kind() == ResponseKind::kNxDomain && !image.behind_alias() && key.qtype != rr_type::kDs;
+  }
+
+  Entry* Find(const CacheKey& key) {
+    for (Entry& entry : entries_) {
+      if (entry.id == IdOf(key, false) || (key.qtype != rr_type::kDs && entry.id == IdOf(key, true))) return &entry;
+    }
+    return nullptr;
+  }
+
+  size_t CountOfName(const CacheKey& key) const {
+    size_t count = 0;
+    for (const Entry& entry : entries_) count += entry.id.name == IdOf(key, false).name ? size_t{1} : size_t{0};
+    return count;
   }
 
   size_t octets(size_t more_entries) const {
@@ -153,43 +215,49 @@ class NaiveCache {
     return fixed_octets_ + blocks * EntryTable::kBlockOctets + image_octets_;
   }
 
-  bool EraseObsolete(Entries::iterator at, const CacheKey& key, SteadyTime now) {
-    if (at == entries_.end()) return false;
-    Id id = at->first;
-    std::get<4>(id) = false;
-    std::get<5>(id) = 0;
-    if (id != FirstIdOf(key)) return false;
-    if (now >= at->second.image->expires_at()) ++statistics_.expired;
-    Erase(at);
-    return true;
+  size_t LeastUseful() {
+    while (true) {
+      if (hand_ == entries_.size()) hand_ = 0;
+      if (!entries_[hand_].used_since) return hand_;
+      entries_[hand_++].used_since = false;
+    }
   }
 
-  bool RemoveOneExpired(SteadyTime now) {
-    auto soonest = entries_.begin();
-    for (auto at = entries_.begin(); at != entries_.end(); ++at) {
-      if (at->second.image->expires_at() < soonest->second.image->expires_at()) soonest = at;
+  static bool IsGone(const Entry& entry, SteadyTime now, Duration ago) { return entry.image->TimeLeft(now) <= -ago; }
+
+  bool RemoveOneExpired(SteadyTime now, Duration ago) {
+    size_t soonest = 0;
+    for (size_t n = 0; n < entries_.size(); ++n) {
+      if (entries_[n].image->ExpiresBefore(*entries_[soonest].image)) soonest = n;
     }
-    if (soonest == entries_.end() || now < soonest->second.image->expires_at()) return false;
+    if (entries_.empty() || !IsGone(entries_[soonest], now, ago)) return false;
     Remove(soonest, now);
     return true;
   }
 
-  void Remove(Entries::iterator at, SteadyTime now) {
-    ++(now >= at->second.image->expires_at() ? statistics_.expired : statistics_.evictions);
-    Erase(at);
+  void Remove(size_t n, SteadyTime now) {
+    ++(entries_[n].image->Expired(now) ? statistics_.expired : statistics_.evictions);
+    Erase(n);
   }
 
-  void Erase(Entries::iterator at) {
-    image_octets_ -= at->second.image->memory_octets();
-    entries_.erase(at);
+  void Erase(size_t n) {
+    image_octets_ -= entries_[n].image->memory_octets();
+    entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(n));
+    if (n < hand_) --hand_;
+    if (hand_ == entries_.size()) hand_ = 0;
+  }
+
+  void Add(Id id, ImagePtr image, bool in_use) {
+    image_octets_ += image->memory_octets();
+    entries_.push_back({.id = std::move(id), .image = std::move(image), .used_since = in_use});
   }
 
   const size_t octets_max_;
   const size_t fixed_octets_;
   size_t image_octets_ = 0;
   size_t name_limit_reached_ = 0;
-  uint64_t turn_ = 0;
-  Entries entries_;
+  std::vector<Entry> entries_;  // the oldest first
+  size_t hand_ = 0;
   ResponseCache::Statistics statistics_;
 };
 
@@ -212,7 +280,13 @@ class CacheComparison {
         Advance();
       } else if (operation == 1) {
         LookupAroundAnExpiry();
-      } else if (operation < 16) {
+      } else if (operation == 2) {
+        if (Next(16) == 0) Reload();
+        if (Next(16) == 0) Flush();
+        if (Next(16) == 0) ChangeStaleMaxAge();
+      } else if (operation < 6) {
+        LookupStale(RandomKey());
+      } else if (operation < 18) {
         Insert();
       } else {
         Lookup(RandomKey(), now_);
@@ -238,8 +312,8 @@ class CacheComparison {
 
  private:
   static constexpr unsigned kNames = 48;
-  static constexpr std::array<uint16_t, 6> kTypes = {rr_type::kA, rr_type::kAaaa, rr_type::kTxt, rr_type::kHttps,
-                                                     0,           65535};
+  static constexpr std::array<uint16_t, 6> kTypes = {rr_type::kA,     rr_type::kAaaa, rr_type::kTxt,
+                                                     rr_type::kHttps, rr_type::kDs,   65535};
 
   uint32_t Next(uint32_t bound) { return static_cast<uint32_t>(source_.Next(bound)); }
 
@@ -276,8 +350,8 @@ class CacheComparison {
   }
 
   void Advance() {
-    constexpr std::array<unsigned, 8> kSteps10ms = {0, 1, 99, 100, 150, 500, 1000, 20'000};
-    now_ += std::chrono::milliseconds(10 * kSteps10ms[Next(kSteps10ms.size())]);
+    constexpr std::array<unsigned, 8> kSteps = {1, 2, 7, 8, 12, 40, 80, 1'600};
+    now_ += std::chrono::milliseconds(125 * kSteps[Next(kSteps.size())]);
   }
 
   void Insert() {
@@ -290,44 +364,79 @@ class CacheComparison {
                               : kind_class < 3 ? ResponseKind::kFailure
                               : kind_class < 8 ? ResponseKind::kNoData
                                                : ResponseKind::kPositive;
-    // A nanosecond an insert, while everything else is in steps of ten milliseconds: no two images expire at the same
-    // moment, so which expired entry goes first is certain.
-    now_ += std::chrono::nanoseconds(1);
-    const SteadyTime received_at = now_ - std::chrono::seconds(Next(4) == 0 ? Next(4) : 0);
-    ImagePtr image = MakeImage(MakeQuestion(key.qname, key.qtype, key.qclass), kind, Next(4) == 0,
-                               kTtls[Next(kTtls.size())], size == 0 ? 0 : Next(size), 0, received_at);
+    SteadyTime received_at = now_ - std::chrono::seconds(Next(4) == 0 ? Next(4) : 0);
+    const bool behind_alias = Next(4) == 0;
+    const uint32_t ttl = kTtls[Next(kTtls.size())];
+    const size_t data = size == 0 ? 0 : Next(size);
+    ImagePtr image;
+    // No two images expire at the same moment, so that which expired entry goes first is certain.
+    do {
+      image = MakeImage(MakeQuestion(key.qname, key.qtype, key.qclass), kind, behind_alias, ttl, data, 0, received_at);
+      received_at -= std::chrono::milliseconds(125);
+    } while (naive_.HasOneThatExpiresWith(*image));
     cache_.Insert(key, image, now_);
     naive_.Insert(key, std::move(image), now_);
   }
 
   void Lookup(const CacheKey& key, SteadyTime now) {
     const std::optional<CachedResponse> found = cache_.Lookup(key, now);
-    const ResponseImage* expected = naive_.Lookup(key, now);
+    const NaiveCache::Found expected = naive_.Lookup(key, now);
+    Compare(found, expected.image, now);
+    if (found && found->refresh_due != expected.refresh_due) lookup_difference_ = "another moment to fetch it anew";
+  }
+
+  void LookupStale(const CacheKey& key) { Compare(cache_.LookupStale(key, now_), naive_.LookupStale(key, now_), now_); }
+
+  void Compare(const std::optional<CachedResponse>& found, const ResponseImage* expected, SteadyTime now) {
     if ((found ? found->image.get() : nullptr) != expected) {
       lookup_difference_ = expected == nullptr ? "an answer where there is none"
                            : found             ? "another answer"
                                                : "no answer where there is one";
-    } else if (found && found->age_seconds != AgeOf(*expected, now)) {
+    } else if (found && found->age_seconds != expected->AgeSeconds(now)) {
       lookup_difference_ = "another age";
     }
   }
 
-  static uint32_t AgeOf(const ResponseImage& image, SteadyTime now) {
-    if (now < image.received_at()) return 0;
-    return static_cast<uint32_t>((now - image.received_at()) / std::chrono::seconds(1));
+  static CacheKey KeyOf(const ResponseImage& image, bool dnssec_ok, bool checking_disabled) {
+    const OctetView question = image.question();
+    return {image.qname(), static_cast<uint16_t>(question[question.size() - 4] << 8U | question[question.size() - 3]),
+            static_cast<uint16_t>(question[question.size() - 2] << 8U | question[question.size() - 1]), dnssec_ok,
+            checking_disabled};
   }
 
   void LookupAroundAnExpiry() {
     const ResponseImage* image = naive_.At(Next(1U << 16U));
     if (image == nullptr) return;
-    const OctetView question = image->question();
-    const CacheKey key{image->qname(),
-                       static_cast<uint16_t>(question[question.size() - 4] << 8U | question[question.size() - 3]),
-                       static_cast<uint16_t>(question[question.size() - 2] << 8U | question[question.size() - 1]),
-                       Next(2) == 0, Next(4) == 0};
-    const SteadyTime expiry = image->expires_at();
-    Lookup(key, expiry - std::chrono::nanoseconds(1));
+    const CacheKey key = KeyOf(*image, Next(2) == 0, Next(4) == 0);
+    const SteadyTime expiry = now_ + image->TimeLeft(now_);
+    Lookup(key, expiry - std::chrono::milliseconds(125));
     Lookup(key, expiry);
+  }
+
+  // Everything is forgotten and brought back, as over a restart.
+  void Reload() {
+    std::vector<CacheEntry> entries;
+    for (CacheCursor cursor; cache_.Walk(cursor, entries, now_);) {
+    }
+    if (cache_.FlushZone(Octets{0}) != naive_.FlushAll()) lookup_difference_ = "another number flushed";
+    for (const CacheEntry& entry : entries) {
+      const CacheKey key = KeyOf(*entry.image, entry.dnssec_ok, entry.checking_disabled);
+      if (cache_.Restore(key, entry.image, now_) != naive_.Restore(key, entry.image, now_)) {
+        lookup_difference_ = "another entry restored";
+      }
+    }
+  }
+
+  void Flush() {
+    const CacheKey key = RandomKey();
+    if (cache_.FlushName(key.qname) != naive_.FlushName(key.qname)) lookup_difference_ = "another number flushed";
+  }
+
+  void ChangeStaleMaxAge() {
+    constexpr std::array<std::chrono::seconds, 4> kAges{std::chrono::seconds(0), std::chrono::seconds(2),
+                                                        std::chrono::seconds(300), std::chrono::hours(24)};
+    naive_.stale_max_age = kAges[Next(kAges.size())];
+    cache_.SetStaleMaxAge(naive_.stale_max_age);
   }
 
   std::string Difference() const {

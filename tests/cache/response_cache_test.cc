@@ -52,6 +52,10 @@ class ResponseCacheTest : public testing::Test {
     const Octets name = WireName(question.name);
     return cache_->Lookup(KeyOf(question, name), clock_.Now());
   }
+  std::optional<CachedResponse> LookupStale(const Question& question) {
+    const Octets name = WireName(question.name);
+    return cache_->LookupStale(KeyOf(question, name), clock_.Now());
+  }
   const ResponseImage* Find(const Question& question) {
     const std::optional<CachedResponse> found = Lookup(question);
     return found ? found->image.get() : nullptr;
@@ -80,6 +84,8 @@ using PromiseC1 = ResponseCacheTest;
 using PromiseC2 = ResponseCacheTest;
 using PromiseC5 = ResponseCacheTest;
 using PromiseC7 = ResponseCacheTest;
+using PromiseC8 = ResponseCacheTest;
+using PromiseA7 = ResponseCacheTest;
 using PromiseC10 = ResponseCacheTest;
 using PromiseC11 = ResponseCacheTest;
 using PromiseX4 = ResponseCacheTest;
@@ -125,12 +131,15 @@ TEST_F(PromiseC1, ClockOfAnotherThreadThatRunsBehindNeverWrapsTheAge) {
 }
 
 TEST_F(PromiseC1, LongestTtlThereIsDoesNotWrap) {
+  // It counts as four years, which is far more than any max_ttl.
   Insert({"www.example."}, ResponseKind::kPositive, 0x7fff'ffff);
-  clock_.Advance(seconds(0x7fff'fffe));
+  clock_.Advance(seconds(ResponseImage::kLifetimeSecondsMax - 1));
   ASSERT_TRUE(Lookup({"www.example."}));
-  EXPECT_EQ(Lookup({"www.example."})->age_seconds, 0x7fff'fffeU);
+  EXPECT_EQ(Lookup({"www.example."})->age_seconds, ResponseImage::kLifetimeSecondsMax - 1);
   clock_.Advance(seconds(1));
   EXPECT_FALSE(Lookup({"www.example."}));
+  clock_.Advance(seconds(ResponseImage::kLifetimeSecondsMax - 1));
+  EXPECT_FALSE(Lookup({"www.example."})) << "four years later";
 }
 
 // The whole way of an answer: parsed, classified, stored, aged by the cache, rendered.
@@ -325,7 +334,7 @@ TEST_F(ResponseCacheTest, ShortestAndLongestNamesAreNamesLikeOthers) {
   EXPECT_EQ(Find({longest}), deep);
 }
 
-TEST_F(PromiseC11, ExpiredEntriesGoBeforeLiveOnesThenTheLeastRecentlyUsed) {
+TEST_F(PromiseC11, ExpiredEntriesGoBeforeLiveOnesThenTheLeastUseful) {
   constexpr size_t kData = 1000;
   Use(64 << 10);
   // Fill until the next one would not fit: long-lived ones first, so that by use they would be the first to go.
@@ -339,7 +348,7 @@ TEST_F(PromiseC11, ExpiredEntriesGoBeforeLiveOnesThenTheLeastRecentlyUsed) {
   ASSERT_EQ(Total().evictions, 0U);
   clock_.Advance(seconds(10));
 
-  // One answer so large that the five expired entries are not enough: the least recently used follow.
+  // One answer so large that the five expired entries are not enough: the oldest that nobody has used follow.
   Insert({"big.example."}, ResponseKind::kPositive, 1000, 12 * kData);
   EXPECT_EQ(Total().expired, 5U);
   const uint64_t evicted = Total().evictions;
@@ -349,13 +358,13 @@ TEST_F(PromiseC11, ExpiredEntriesGoBeforeLiveOnesThenTheLeastRecentlyUsed) {
   EXPECT_EQ(entries, count + 1 - 5 - evicted);
   for (size_t i = 0; i < count; ++i) {
     const bool expected = i >= evicted && (i < 10 || i >= 15);
-    // Asking changes the order of use, but nothing is inserted until all have been asked.
+    // Asking changes what goes next, but nothing is inserted until all have been asked.
     EXPECT_EQ(Lookup({std::to_string(i) + ".example."}).has_value(), expected) << i;
   }
   EXPECT_TRUE(Lookup({"big.example."}));
 }
 
-TEST_F(PromiseC11, LookupMakesAnEntryRecent) {
+TEST_F(PromiseC11, LookupKeepsAnEntryWhileTheOthersGo) {
   Use(16 << 10);
   size_t count = 0;
   for (; Total().evictions == 0; ++count) {
@@ -365,6 +374,122 @@ TEST_F(PromiseC11, LookupMakesAnEntryRecent) {
   EXPECT_TRUE(Lookup({"0.example."}));
   EXPECT_FALSE(Lookup({"1.example."}));
   EXPECT_TRUE(Lookup({"2.example."}));
+}
+
+// RFC 8198's worst friend: names that nobody asks for twice.
+TEST_F(PromiseA7, NamesThatAreNeverAskedForAgainDoNotPushOutThoseThatAre) {
+  Use(64 << 10);
+  for (int n = 0; n < 60; ++n) Insert({std::to_string(n) + ".example."}, ResponseKind::kPositive, 3000, 100);
+  for (int n = 0; n < 60; ++n) ASSERT_TRUE(Lookup({std::to_string(n) + ".example."})) << n;
+  // A hundred times what the cache holds, with nobody asking for the others meanwhile.
+  for (int n = 0; n < 20'000; ++n) {
+    Insert({"x" + std::to_string(n) + ".flood.example."}, ResponseKind::kNxDomain, 3000, 100);
+  }
+  ASSERT_GT(Total().evictions, 19'000U);
+  for (int n = 0; n < 60; ++n) EXPECT_TRUE(Lookup({std::to_string(n) + ".example."})) << n;
+}
+
+TEST_F(PromiseC11, AnswerThatReplacesAnotherIsInUse) {
+  Use(16 << 10);
+  Insert({"kept.example."}, ResponseKind::kPositive, 3000, 500);
+  Insert({"kept.example."}, ResponseKind::kPositive, 3000, 500);
+  for (int n = 0; Total().evictions == 0; ++n) {
+    Insert({std::to_string(n) + ".example."}, ResponseKind::kPositive, 3000, 500);
+  }
+  EXPECT_TRUE(Lookup({"kept.example."}));
+  EXPECT_FALSE(Lookup({"0.example."}));
+}
+
+TEST_F(PromiseC8, WhatHasExpiredIsStaleAsLongAsItMayBeAndNoLonger) {
+  cache().SetStaleMaxAge(seconds(600));
+  const ResponseImage* const image = Insert({"www.example."});
+  clock_.Advance(seconds(299));
+  EXPECT_FALSE(LookupStale({"www.example."})) << "fresh";
+  clock_.Advance(seconds(1));
+  EXPECT_FALSE(Lookup({"www.example."}));
+  ASSERT_TRUE(LookupStale({"www.example."}));
+  EXPECT_EQ(LookupStale({"www.example."})->image.get(), image);
+  EXPECT_EQ(LookupStale({"www.example."})->age_seconds, 300U);
+  clock_.Advance(seconds(600) - milliseconds(125));
+  EXPECT_TRUE(LookupStale({"www.example."}));
+  clock_.Advance(milliseconds(125));
+  EXPECT_FALSE(LookupStale({"www.example."}));
+}
+
+TEST_F(PromiseC8, WhatMayBeGivenStaleIsKeptUntilItsSpaceIsWanted) {
+  cache().SetStaleMaxAge(seconds(600));
+  Insert({"www.example."});
+  clock_.Advance(seconds(400));
+  for (int n = 0; n < 20; ++n) Insert({std::to_string(n) + ".example."});
+  EXPECT_TRUE(LookupStale({"www.example."}));
+  EXPECT_EQ(Total().expired, 0U);
+  Use(16 << 10);
+  cache().SetStaleMaxAge(seconds(600));
+  Insert({"www.example."});
+  clock_.Advance(seconds(400));
+  for (int n = 0; Total().evictions == 0 && Total().expired == 0; ++n) Insert({std::to_string(n) + ".example."});
+  EXPECT_FALSE(LookupStale({"www.example."})) << "expired entries go first";
+}
+
+TEST_F(PromiseC8, NothingIsStaleWhereThatIsOff) {
+  Insert({"www.example."});
+  clock_.Advance(seconds(300));
+  EXPECT_FALSE(LookupStale({"www.example."}));
+}
+
+TEST_F(PromiseC8, RealNxdomainReplacesStaleData) {
+  cache().SetStaleMaxAge(seconds(600));
+  Insert({"www.example."});
+  Insert({"www.example.", rr_type::kAaaa});
+  clock_.Advance(seconds(301));
+  Insert({"www.example."}, ResponseKind::kNxDomain);
+  EXPECT_FALSE(LookupStale({"www.example.", rr_type::kAaaa}));
+  ASSERT_TRUE(Lookup({"www.example.", rr_type::kAaaa}));
+  EXPECT_EQ(Lookup({"www.example.", rr_type::kAaaa})->image->kind(), ResponseKind::kNxDomain);
+}
+
+TEST_F(ResponseCacheTest, EntryInUseIsDueForARefreshOnceInItsLastTenth) {
+  Insert({"www.example."});
+  Insert({"seldom.example."});
+  EXPECT_FALSE(Lookup({"www.example."})->refresh_due);
+  EXPECT_FALSE(Lookup({"www.example."})->refresh_due);
+  EXPECT_FALSE(Lookup({"seldom.example."})->refresh_due);
+  clock_.Advance(seconds(270) - milliseconds(125));
+  EXPECT_FALSE(Lookup({"www.example."})->refresh_due) << "it has more than a tenth to live";
+  clock_.Advance(milliseconds(125));
+  EXPECT_TRUE(Lookup({"www.example."})->refresh_due);
+  EXPECT_FALSE(Lookup({"www.example."})->refresh_due) << "once";
+  EXPECT_FALSE(Lookup({"seldom.example."})->refresh_due) << "the second time it is asked for";
+  Insert({"www.example."});
+  EXPECT_FALSE(Lookup({"www.example."})->refresh_due) << "a new life";
+}
+
+TEST_F(ResponseCacheTest, RestoresWhatHasNoBetterAndNeedsNoSpaceOfOthers) {
+  cache().SetStaleMaxAge(seconds(600));
+  const Octets name = WireName("www.example.");
+  const CacheKey key{name, rr_type::kA};
+  const ImagePtr old = Image({"www.example."});
+  clock_.Advance(seconds(500));
+  EXPECT_TRUE(cache().Restore(key, old, clock_.Now()));
+  EXPECT_TRUE(LookupStale({"www.example."}));
+  EXPECT_FALSE(cache().Restore(key, old, clock_.Now())) << "it is there";
+  const ResponseImage* const fresh = Insert({"www.example."});
+  EXPECT_FALSE(cache().Restore(key, old, clock_.Now()));
+  EXPECT_EQ(Find({"www.example."}), fresh);
+  EXPECT_EQ(Total().insertions, 1U);
+  clock_.Advance(seconds(400));
+  const Octets other = WireName("other.example.");
+  EXPECT_FALSE(cache().Restore({other, rr_type::kA}, old, clock_.Now())) << "of another question";
+  cache().FlushName(name);
+  EXPECT_FALSE(cache().Restore(key, old, clock_.Now())) << "too old to be of use";
+}
+
+TEST_F(PromiseC5, NxdomainIsNotAboutDsWhichIsTheParents) {
+  Insert({"www.example."}, ResponseKind::kNxDomain);
+  EXPECT_FALSE(Lookup({"www.example.", rr_type::kDs}));
+  const ResponseImage* const image = Insert({"www.example.", rr_type::kDs}, ResponseKind::kNxDomain);
+  EXPECT_EQ(Find({"www.example.", rr_type::kDs}), image);
+  EXPECT_NE(Find({"www.example.", rr_type::kMx}), image) << "and the parent's is not about the others";
 }
 
 TEST_F(PromiseC11, ReplacingAnEntryCountsItsOldOctetsNoMore) {
@@ -513,7 +638,7 @@ TEST_F(ResponseCacheTest, RecheckFindsTheSameAndCountsNothing) {
   EXPECT_EQ(Total().misses, 0U);
 }
 
-TEST_F(ResponseCacheTest, TotalIsTheSumOfTheShardsAndTheLongestLruAge) {
+TEST_F(ResponseCacheTest, TotalIsTheSumOfTheShardsAndTheLongestTimeUnused) {
   Use(size_t{4} << 20U, 16);
   for (int i = 0; i < 200; ++i) {
     Insert({std::to_string(i) + ".example."});

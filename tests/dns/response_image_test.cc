@@ -34,17 +34,18 @@ absl::StatusOr<ImagePtr> Build(const MessageBuilder& builder, const TtlPolicy& p
   return ResponseImage::Build(*message, ClassifyResponse(*message, policy), "quad9", kReceivedAt);
 }
 
-TEST(ResponseImageTest, HoldsTheResponseWithoutIdAndOpt) {
+TEST(ResponseImageTest, HoldsTheResponseWithoutItsIdAndOpt) {
   const absl::StatusOr<ImagePtr> image = Build(To("Www.Example.", rr_type::kA)
                                                    .AddFlags(header_flag::kAd)
                                                    .Answer("Www.Example.", 300, A("192.0.2.1"))
                                                    .WithEdns({.options = {Ede(EdeCode::kStaleAnswer, "old")}}));
   ASSERT_TRUE(image.ok()) << image.status();
   const ResponseImage& it = **image;
-  const std::optional<plain::Decoded> decoded = plain::Decode(it.octets());
+  const std::optional<plain::Decoded> decoded = plain::Decode(it.ToMessage());
   ASSERT_TRUE(decoded.has_value());
   EXPECT_EQ(decoded->id, 0);
-  EXPECT_EQ(decoded->opt_count, 0U);
+  EXPECT_EQ(decoded->opt_count, 1U) << "for the extended error";
+  EXPECT_TRUE(decoded->ad());
   EXPECT_EQ(decoded->records.size(), 1U);
   EXPECT_EQ(Copy(it.question()), plain::QuestionOf("Www.Example", rr_type::kA));
   EXPECT_EQ(Copy(it.qname()), plain::WireOf("Www.Example"));
@@ -53,12 +54,12 @@ TEST(ResponseImageTest, HoldsTheResponseWithoutIdAndOpt) {
   EXPECT_TRUE(it.authentic_data());
   EXPECT_FALSE(it.behind_alias());
   EXPECT_EQ(it.lifetime_seconds(), 300U);
-  EXPECT_EQ(it.received_at(), kReceivedAt);
-  EXPECT_EQ(it.expires_at(), kReceivedAt + seconds(300));
+  EXPECT_EQ(it.Age(kReceivedAt + seconds(7)), seconds(7));
+  EXPECT_EQ(it.TimeLeft(kReceivedAt + seconds(7)), seconds(293));
   EXPECT_EQ(Copy(it.error_options()), Join({Hex("000f 000c 0003"), OctetsOf("quad9: old")}));
 }
 
-TEST(ResponseImageTest, KnowsWhoGaveItAndCountsTheNameAsItsMemory) {
+TEST(ResponseImageTest, KnowsWhoGaveIt) {
   const Octets octets = To("www.example.", rr_type::kA).Answer("www.example.", 300, A("192.0.2.1")).Build();
   const absl::StatusOr<Message> message = ParseResponse(octets);
   ASSERT_TRUE(message.ok());
@@ -68,7 +69,98 @@ TEST(ResponseImageTest, KnowsWhoGaveItAndCountsTheNameAsItsMemory) {
   EXPECT_EQ(build("quad9")->upstream(), "quad9");
   EXPECT_EQ(build("")->upstream(), "");
   EXPECT_EQ(build(std::string(300, 'x'))->upstream(), std::string(255, 'x'));
-  EXPECT_EQ(build(std::string(160, 'x'))->memory_octets(), build("")->memory_octets() + 160);
+  EXPECT_EQ(build(std::string(160, 'x'))->memory_octets(), build("")->memory_octets()) << "names are kept once";
+}
+
+TEST(ResponseImageTest, AnAddressTakesEightyOctets) {
+  const Octets octets = To("host-0123456789.example.", rr_type::kA)
+                            .Compressed()
+                            .Answer("host-0123456789.example.", 300, A("192.0.2.1"))
+                            .Build();
+  const absl::StatusOr<Message> message = ParseResponse(octets);
+  ASSERT_TRUE(message.ok());
+  const absl::StatusOr<ImagePtr> image =
+      ResponseImage::Build(*message, ClassifyResponse(*message, {}), "quad9", kReceivedAt);
+  EXPECT_EQ((*image)->memory_octets(), 80U);
+}
+
+TEST(ResponseImageTest, IsRestoredFromItsMessageAsItWas) {
+  const absl::StatusOr<ImagePtr> image = Build(To("www.example.", rr_type::kA)
+                                                   .AddFlags(header_flag::kAd)
+                                                   .Answer("www.example.", 300, Cname("alias.example."))
+                                                   .Answer("alias.example.", 60, A("192.0.2.1"))
+                                                   .WithEdns({.options = {Ede(EdeCode::kStaleAnswer, "old")}}));
+  ASSERT_TRUE(image.ok());
+  const ResponseImage::Memory memory{.origin = (*image)->origin(),
+                                     .received_at = kReceivedAt,
+                                     .lifetime_seconds = (*image)->lifetime_seconds(),
+                                     .authentic_data = true};
+  const absl::StatusOr<ImagePtr> again = ResponseImage::Restore((*image)->ToMessage(), memory, {});
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(Copy((*again)->body()), Copy((*image)->body()));
+  EXPECT_EQ(Copy((*again)->error_options()), Copy((*image)->error_options()));
+  EXPECT_EQ((*again)->upstream(), "quad9");
+  EXPECT_EQ((*again)->lifetime_seconds(), 60U);
+  EXPECT_EQ((*again)->kind(), (*image)->kind());
+  EXPECT_TRUE((*again)->behind_alias());
+  EXPECT_TRUE((*again)->authentic_data());
+  EXPECT_EQ((*again)->AgeSeconds(kReceivedAt + seconds(9)), 9U);
+}
+
+TEST(ResponseImageTest, IsNotRestoredFromWhatIsNoAnswer) {
+  const ResponseImage::Memory memory{.received_at = kReceivedAt, .lifetime_seconds = 60};
+  EXPECT_FALSE(ResponseImage::Restore(Octets{}, memory, {}).ok());
+  EXPECT_FALSE(ResponseImage::Restore(Octets(40, 0), memory, {}).ok());
+  const Octets nothing = To("www.example.", rr_type::kA).Build();
+  EXPECT_FALSE(ResponseImage::Restore(nothing, memory, {}).ok()) << "a denial without SOA is not stored";
+  const Octets other = To("www.example.", rr_type::kA).Answer("other.example.", 60, A("192.0.2.1")).Build();
+  EXPECT_FALSE(ResponseImage::Restore(other, memory, {}).ok());
+  const Octets sound = To("www.example.", rr_type::kA).Answer("www.example.", 60, A("192.0.2.1")).Build();
+  EXPECT_TRUE(ResponseImage::Restore(sound, memory, {}).ok());
+  EXPECT_FALSE(ResponseImage::Restore(sound, {.received_at = kReceivedAt, .lifetime_seconds = 0}, {}).ok());
+}
+
+TEST(PromiseC7, WithoutDnssecAnImageIsTheSameAnswerWithoutSignaturesAndProofs) {
+  // Of an A record, by the root, over nothing.
+  Octets signature(18 + 1 + 64, 0);
+  signature[1] = rr_type::kA;
+  const Octets octets = To("www.example.", rr_type::kA)
+                            .AddFlags(header_flag::kAd)
+                            .Answer("www.example.", 300, A("192.0.2.1"))
+                            .Answer("www.example.", 300, {rr_type::kRrsig, signature})
+                            .Build();
+  const absl::StatusOr<Message> message = ParseResponse(octets);
+  ASSERT_TRUE(message.ok());
+  const absl::StatusOr<ImagePtr> image =
+      ResponseImage::Build(*message, ClassifyResponse(*message, {}), "quad9", kReceivedAt);
+  ASSERT_TRUE(image.ok());
+  ASSERT_EQ((*image)->counts()[0], 2U);
+  const ImagePtr plain = (*image)->WithoutDnssec(kReceivedAt + seconds(100));
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->counts()[0], 1U);
+  EXPECT_TRUE(plain->authentic_data());
+  EXPECT_EQ(plain->lifetime_seconds(), 300U);
+  EXPECT_EQ(plain->AgeSeconds(kReceivedAt + seconds(100)), 100U);
+  EXPECT_EQ(plain->upstream(), "quad9");
+}
+
+TEST(PromiseC5, DenialBelowHasTheSameRecordsUnderTheOtherQuestion) {
+  const absl::StatusOr<ImagePtr> image =
+      Build(To("b.example.", rr_type::kA).WithRcode(Rcode::kNxDomain).Authority("example.", 300, Soa(120)));
+  ASSERT_TRUE(image.ok());
+  const Octets question = plain::QuestionOf("x.a.b.example", rr_type::kAaaa);
+  const ImagePtr below = ResponseImage::DenialBelow(**image, question, kReceivedAt + seconds(5));
+  ASSERT_TRUE(below);
+  EXPECT_EQ(Copy(below->question()), question);
+  EXPECT_EQ(below->rcode(), Rcode::kNxDomain);
+  EXPECT_EQ(below->lifetime_seconds(), 120U);
+  EXPECT_EQ(below->AgeSeconds(kReceivedAt + seconds(5)), 5U);
+  const std::optional<plain::Decoded> was = plain::Decode((*image)->ToMessage());
+  const std::optional<plain::Decoded> decoded = plain::Decode(below->ToMessage());
+  ASSERT_TRUE(was && decoded);
+  ASSERT_EQ(decoded->records.size(), 1U);
+  EXPECT_EQ(decoded->records[0].owner, plain::WireOf("example"));
+  EXPECT_EQ(decoded->records[0].ttl, 120U);
 }
 
 TEST(ResponseImageTest, KnowsWhereItsTtlsAre) {
@@ -79,7 +171,7 @@ TEST(ResponseImageTest, KnowsWhereItsTtlsAre) {
                                                    .Answer("a.example.", 60, A("192.0.2.2"))
                                                    .Authority("w.example.", 30, Nsec("x.example.", {1})));
   ASSERT_TRUE(image.ok()) << image.status();
-  const std::optional<plain::Decoded> decoded = plain::Decode((*image)->octets());
+  const std::optional<plain::Decoded> decoded = plain::Decode((*image)->ToMessage());
   ASSERT_TRUE(decoded.has_value());
   ASSERT_EQ(decoded->records.size(), 4U);
   ASSERT_EQ((*image)->ttl_offsets().size(), 4U);
@@ -91,7 +183,7 @@ TEST(ResponseImageTest, C1_StoredTtlsAreCapped) {
   const absl::StatusOr<ImagePtr> image =
       Build(To("www.example.", rr_type::kA).Answer("www.example.", 0xFFFFFFFF, A("192.0.2.1")), {.max_ttl = 600});
   ASSERT_TRUE(image.ok());
-  EXPECT_EQ(plain::Decode((*image)->octets())->records[0].ttl, 600U);
+  EXPECT_EQ(plain::Decode((*image)->ToMessage())->records[0].ttl, 600U);
   EXPECT_EQ((*image)->lifetime_seconds(), 600U);
 }
 
@@ -101,7 +193,7 @@ TEST(ResponseImageTest, C3_StoredTtlsAreEqualWithinAnRrset) {
                                                    .Answer("www.example.", 20, A("192.0.2.2"))
                                                    .Answer("www.example.", 100, A("192.0.2.3")));
   ASSERT_TRUE(image.ok());
-  const std::optional<plain::Decoded> decoded = plain::Decode((*image)->octets());
+  const std::optional<plain::Decoded> decoded = plain::Decode((*image)->ToMessage());
   ASSERT_TRUE(decoded.has_value());
   for (const plain::Record& record : decoded->records) EXPECT_EQ(record.ttl, 20U);
 }
@@ -111,7 +203,7 @@ TEST(ResponseImageTest, C2_AnImageOfTtlZeroHasNoLifetime) {
       Build(To("www.example.", rr_type::kA).Answer("www.example.", 0, A("192.0.2.1")), {.min_ttl = 60});
   ASSERT_TRUE(image.ok());
   EXPECT_EQ((*image)->lifetime_seconds(), 0U);
-  EXPECT_EQ((*image)->expires_at(), kReceivedAt);
+  EXPECT_TRUE((*image)->Expired(kReceivedAt));
 }
 
 TEST(ResponseImageTest, AgesInWholeSeconds) {
@@ -123,7 +215,7 @@ TEST(ResponseImageTest, AgesInWholeSeconds) {
   EXPECT_EQ((*image)->AgeSeconds(kReceivedAt + milliseconds(999)), 0U);
   EXPECT_EQ((*image)->AgeSeconds(kReceivedAt + milliseconds(1'000)), 1U);
   EXPECT_EQ((*image)->AgeSeconds(kReceivedAt + seconds(299)), 299U);
-  EXPECT_EQ((*image)->AgeSeconds(kReceivedAt + std::chrono::hours(24 * 365 * 200)), 0xFFFFFFFFU);
+  EXPECT_EQ((*image)->AgeSeconds(kReceivedAt + std::chrono::hours(24 * 365 * 8)), 8U * 365 * 24 * 60 * 60);
 }
 
 TEST(ResponseImageTest, NegativeKindsAreKept) {
@@ -150,7 +242,7 @@ TEST(ResponseImageTest, WhoDoesNotTrustTheUpstreamsWordClearsAd) {
   const absl::StatusOr<ImagePtr> image = ResponseImage::Build(*message, classification, "quad9", kReceivedAt);
   ASSERT_TRUE(image.ok());
   EXPECT_FALSE((*image)->authentic_data());
-  EXPECT_FALSE(plain::Decode((*image)->octets())->ad());
+  EXPECT_FALSE(plain::Decode((*image)->ToMessage())->ad());
 }
 
 TEST(ResponseImageTest, C11_ItsMemoryIsItsOctetsAndLittleMore) {
@@ -210,7 +302,7 @@ TEST_F(LocalImageTest, RecordsAreOwnedByTheQuestionsName) {
   const std::vector<ResponseImage::LocalRecord> records = {{rr_type::kA, 3'600, Hex("c0a80101")},
                                                            {rr_type::kA, 60, Hex("c0a80102")}};
   const ImagePtr image = Local(records);
-  const std::optional<plain::Decoded> decoded = plain::Decode(image->octets());
+  const std::optional<plain::Decoded> decoded = plain::Decode(image->ToMessage());
   ASSERT_TRUE(decoded.has_value());
   ASSERT_EQ(decoded->records.size(), 2U);
   EXPECT_EQ(decoded->records[0].owner, plain::WireOf("router.lan"));
@@ -237,7 +329,7 @@ TEST_F(LocalImageTest, KeepsTheClassOfTheQuestion) {
   const std::vector<ResponseImage::LocalRecord> records = {{rr_type::kTxt, 0, Hex("0161")}};
   const ImagePtr image = ResponseImage::BuildLocal(plain::QuestionOf("version.bind", rr_type::kTxt, rr_class::kCh),
                                                    Rcode::kNoError, records, {}, kReceivedAt);
-  EXPECT_EQ(plain::Decode(image->octets())->records.at(0).klass, rr_class::kCh);
+  EXPECT_EQ(plain::Decode(image->ToMessage())->records.at(0).klass, rr_class::kCh);
   EXPECT_EQ(image->lifetime_seconds(), 0U);
 }
 
@@ -245,7 +337,7 @@ TEST_F(LocalImageTest, MoreRecordsThanAMessageHoldsMakeASoundMessageAllTheSame) 
   // A hosts file with one name on thousands of lines.
   const std::vector<ResponseImage::LocalRecord> records(6'000, {rr_type::kA, 60, Hex("c0a80101")});
   const ImagePtr image = Local(records);
-  const std::optional<plain::Decoded> decoded = plain::Decode(image->octets());
+  const std::optional<plain::Decoded> decoded = plain::Decode(image->ToMessage());
   ASSERT_TRUE(decoded.has_value());
   EXPECT_GT(decoded->records.size(), 4'000U);
   EXPECT_EQ(image->ttl_offsets().size(), decoded->records.size());

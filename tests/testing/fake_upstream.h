@@ -85,6 +85,7 @@ class FakeUpstream final : public Upstream {
     if (!message.ok()) return message.status();
     response.message = std::make_unique<const Message>(*std::move(message));
     response.upstream = std::make_shared<const std::string>("fake");
+    response.origin = "fake";
     response.received_at = clock_.Now();
     response.authenticated = authenticated;
     return response;
