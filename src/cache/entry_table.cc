@@ -49,7 +49,7 @@ bool EntryTable::HasRoomFor(size_t image_octets) const {
   return count_ < kEntriesMax && octets() + (needs_block ? kBlockOctets : 0) + image_octets <= octets_max_;
 }
 
-void EntryTable::Add(uint64_t hash, uint32_t tag, ImagePtr image, uint32_t now_seconds, bool in_use) {
+void EntryTable::Add(uint64_t hash, uint32_t tag, ImagePtr image, uint32_t now_seconds, Standing standing) {
   if (count_ == blocks_.size() * kBlockEntries) blocks_.push_back(std::make_unique<Block>());
   image_octets_ += image->memory_octets();
   const auto index = static_cast<Index>(count_++);
@@ -59,7 +59,9 @@ void EntryTable::Add(uint64_t hash, uint32_t tag, ImagePtr image, uint32_t now_s
   entry.last_used_seconds = now_seconds & kSecondsMask;
   entry.uses = 0;
   entry.marked = 0;
-  entry.used_since = in_use ? 1 : 0;
+  entry.used_since = standing == Standing::kInUse ? 1 : 0;
+  entry.on_trial = standing == Standing::kOnTrial ? 1 : 0;
+  trials_ += entry.on_trial;
 
   const size_t bucket = BucketOf(hash);
   entry.next = buckets_[bucket] == 0 ? kChainEnd | static_cast<uint32_t>(bucket) : buckets_[bucket];
@@ -77,6 +79,7 @@ ImagePtr EntryTable::Remove(Index index) {
   link = was_alone ? 0 : entry.next;
   if (hand_ == index) hand_ = entry.newer;
   UnlinkFromAge(index);
+  trials_ -= entry.on_trial;
   --count_;
   RemoveFromHeap(entry.heap_slot);
 
@@ -89,15 +92,24 @@ ImagePtr EntryTable::Remove(Index index) {
 
 void EntryTable::Use(Index index, uint32_t now_seconds, bool counted) {
   Entry& entry = At(index);
+  if (entry.on_trial != 0) EndTrial(index);
   entry.last_used_seconds = now_seconds & kSecondsMask;
   entry.used_since = 1;
   if (counted && entry.uses < kUsesMax) ++entry.uses;
 }
 
-// Every step but the last takes back a use, so that all steps together are no more than uses and insertions.
+void EntryTable::EndTrial(Index index) {
+  UnlinkFromAge(index);
+  At(index).on_trial = 0;
+  --trials_;
+  LinkAsNewest(index);
+}
+
+// Every step of the hand but the last takes back a use, so that all steps together are no more than uses and
+// insertions.
 EntryTable::Index EntryTable::FindLeastUseful() {
-  if (count_ == 0) return kNone;
-  if (hand_ == kNone) hand_ = oldest_;
+  if (TooManyOnTrial()) return on_trial_.oldest;
+  if (hand_ == kNone) hand_ = established_.oldest;
   while (At(hand_).used_since != 0) {
     At(hand_).used_since = 0;
     hand_ = NextForHand(hand_);
@@ -106,9 +118,9 @@ EntryTable::Index EntryTable::FindLeastUseful() {
 }
 
 EntryTable::Index EntryTable::GuessLeastUseful() const {
-  if (count_ == 0) return kNone;
+  if (TooManyOnTrial()) return on_trial_.oldest;
   constexpr int kLook = 64;
-  const Index next = hand_ == kNone ? oldest_ : hand_;
+  const Index next = hand_ == kNone ? established_.oldest : hand_;
   Index index = next;
   for (int n = 0; n < kLook; ++n, index = NextForHand(index)) {
     if (At(index).used_since == 0) return index;
@@ -128,17 +140,19 @@ uint32_t& EntryTable::LinkTo(Index index) {
 
 void EntryTable::LinkAsNewest(Index index) {
   Entry& entry = At(index);
+  AgeList& list = ListOf(entry);
   entry.newer = kNone;
-  entry.older = newest_;
-  if (newest_ != kNone) At(newest_).newer = index;
-  newest_ = index;
-  if (oldest_ == kNone) oldest_ = index;
+  entry.older = list.newest;
+  if (list.newest != kNone) At(list.newest).newer = index;
+  list.newest = index;
+  if (list.oldest == kNone) list.oldest = index;
 }
 
 void EntryTable::UnlinkFromAge(Index index) {
   const Entry& entry = At(index);
-  (entry.newer == kNone ? newest_ : At(entry.newer).older) = entry.older;
-  (entry.older == kNone ? oldest_ : At(entry.older).newer) = entry.newer;
+  AgeList& list = ListOf(entry);
+  (entry.newer == kNone ? list.newest : At(entry.newer).older) = entry.older;
+  (entry.older == kNone ? list.oldest : At(entry.older).newer) = entry.newer;
 }
 
 void EntryTable::PutIntoSlot(size_t slot, Index index) {
@@ -184,8 +198,9 @@ void EntryTable::MoveInto(Index gap, Index from) {
   LinkTo(from) = gap + 1;
   Entry& entry = At(gap);
   entry = std::move(At(from));
-  (entry.newer == kNone ? newest_ : At(entry.newer).older) = gap;
-  (entry.older == kNone ? oldest_ : At(entry.older).newer) = gap;
+  AgeList& list = ListOf(entry);
+  (entry.newer == kNone ? list.newest : At(entry.newer).older) = gap;
+  (entry.older == kNone ? list.oldest : At(entry.older).newer) = gap;
   if (hand_ == from) hand_ = gap;
   HeapAt(entry.heap_slot) = gap;
 }

@@ -35,24 +35,27 @@ constexpr size_t AllocationOctets(size_t octets) {
 //
 // Which entry is the least useful is decided as in SIEVE (Zhang et al., NSDI 2024): a hand goes from the oldest entry
 // to the newest and round again, and takes the first that has not been used since the hand passed it last. So a use is
-// one bit and no relinking, and entries that are never used again go as fast as they come, in front of those that are:
-// names that are asked for once cannot push out names that are asked for often.
+// one bit and no relinking, and entries that are never used again go as fast as they come, in front of those that are.
+// Entries that are said to be on trial stand apart until their first use: where they are more than one in 32, the
+// oldest of them goes. So names that are made up, and asked for once, take no room from the others at any rate.
 class EntryTable {
  public:
   using Index = uint32_t;  // valid until the next Remove
   static constexpr Index kNone = 0xffff'ffffU;
 
-  // Times of use are known modulo so many seconds: eight years.
-  static constexpr uint32_t kSecondsMask = (1U << 28U) - 1;
+  // Times of use are known modulo so many seconds: four years.
+  static constexpr uint32_t kSecondsMask = (1U << 27U) - 1;
   static constexpr unsigned kUsesMax = 3;
+  static constexpr size_t kTrialsPart = 32;
 
   struct Entry {
     ImagePtr image;
     uint32_t tag = 0;  // of the caller's
-    uint32_t last_used_seconds : 28 = 0;
+    uint32_t last_used_seconds : 27 = 0;
     uint32_t uses : 2 = 0;        // counted up to kUsesMax
     uint32_t marked : 1 = 0;      // the caller's
     uint32_t used_since : 1 = 0;  // the hand has passed
+    uint32_t on_trial : 1 = 0;
 
    private:
     friend class EntryTable;
@@ -90,8 +93,10 @@ class EntryTable {
   Index NextOf(Index index) const { return EntryOf(At(index).next); }
   const Entry& operator[](Index index) const { return At(index); }
 
-  // Adds an entry, as the newest. There must be room. One that takes the place of another is known to be in use.
-  void Add(uint64_t hash, uint32_t tag, ImagePtr image, uint32_t now_seconds, bool in_use);
+  // What is known of a new entry's use.
+  enum class Standing : uint8_t { kOnTrial, kNew, kInUse };
+  // Adds an entry, as the newest. There must be room.
+  void Add(uint64_t hash, uint32_t tag, ImagePtr image, uint32_t now_seconds, Standing standing);
   // Takes the entry out and hands back its image. Makes other indices invalid.
   ImagePtr Remove(Index index);
   // Notes a use; counts it where it is an answer's.
@@ -121,9 +126,17 @@ class EntryTable {
   Index HeapAt(size_t slot) const { return blocks_[slot / kBlockEntries]->heap[slot % kBlockEntries]; }
 
   uint32_t& LinkTo(Index index);
+  // Entries by age.
+  struct AgeList {
+    Index newest = kNone;
+    Index oldest = kNone;
+  };
+  AgeList& ListOf(const Entry& entry) { return entry.on_trial != 0 ? on_trial_ : established_; }
   void LinkAsNewest(Index index);
   void UnlinkFromAge(Index index);
-  Index NextForHand(Index index) const { return At(index).newer == kNone ? oldest_ : At(index).newer; }
+  void EndTrial(Index index);
+  bool TooManyOnTrial() const { return trials_ * kTrialsPart > count_ || established_.oldest == kNone; }
+  Index NextForHand(Index index) const { return At(index).newer == kNone ? established_.oldest : At(index).newer; }
   const ResponseImage& ImageAt(size_t slot) const { return *At(HeapAt(slot)).image; }
   void PutIntoSlot(size_t slot, Index index);
   void SiftUp(size_t slot);
@@ -138,9 +151,10 @@ class EntryTable {
   const size_t fixed_octets_;
   size_t image_octets_ = 0;
   size_t count_ = 0;
-  Index newest_ = kNone;
-  Index oldest_ = kNone;
-  Index hand_ = kNone;  // at the oldest
+  size_t trials_ = 0;
+  AgeList on_trial_;
+  AgeList established_;
+  Index hand_ = kNone;  // on an established entry; none is the oldest
 };
 
 }  // namespace dotward

@@ -146,7 +146,8 @@ class alignas(64) ResponseCache::Shard {
         return false;
       }
     }
-    table_.Add(hash, every_type ? tag.of_every_type() : tag.of_type(), std::move(image), SecondsOf(now), false);
+    table_.Add(hash, every_type ? tag.of_every_type() : tag.of_type(), std::move(image), SecondsOf(now),
+               EntryTable::Standing::kNew);
     return true;
   }
 
@@ -164,7 +165,10 @@ class alignas(64) ResponseCache::Shard {
     while (!table_.HasRoomFor(image->memory_octets())) {
       if (!RemoveOneExpired(now, Duration{0}, removed)) Remove(table_.FindLeastUseful(), now, removed);
     }
-    table_.Add(hash, every_type ? tag.of_every_type() : tag.of_type(), std::move(image), SecondsOf(now), replaces);
+    table_.Add(hash, every_type ? tag.of_every_type() : tag.of_type(), std::move(image), SecondsOf(now),
+               replaces     ? EntryTable::Standing::kInUse
+               : every_type ? EntryTable::Standing::kOnTrial  // names can be made up without end (A7)
+                            : EntryTable::Standing::kNew);
     ++insertions_;
   }
 

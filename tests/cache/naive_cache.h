@@ -1,6 +1,7 @@
 #ifndef DOTWARD_TESTS_CACHE_NAIVE_CACHE_H_
 #define DOTWARD_TESTS_CACHE_NAIVE_CACHE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -71,19 +72,17 @@ class NaiveCache {
       return {};
     }
     ++statistics_.hits;
-    entry->used_since = true;
     const bool last_tenth = entry->image->TimeLeft(now) <= std::chrono::seconds(entry->image->lifetime_seconds()) / 10;
     const bool due = last_tenth && entry->uses >= 2 && !entry->refreshed;
     entry->refreshed |= due;
     ++entry->uses;
-    return {entry->image.get(), due};
+    return {Use(entry), due};
   }
 
   const ResponseImage* LookupStale(const CacheKey& key, SteadyTime now) {
     Entry* const entry = Find(key);
     if (entry == nullptr || !entry->image->Expired(now) || IsGone(*entry, now, stale_max_age)) return nullptr;
-    entry->used_since = true;
-    return entry->image.get();
+    return Use(entry);
   }
 
   void Insert(const CacheKey& key, ImagePtr image, SteadyTime now) {
@@ -102,8 +101,11 @@ class NaiveCache {
     if (fixed_octets_ + EntryTable::kBlockOctets + image->memory_octets() > octets_max_) return;
 
     if (CountOfName(key) >= Limits::kCacheEntriesPerNameMax) {
-      size_t first = 0;
-      while (entries_[first].id.name != IdOf(key, false).name) ++first;
+      size_t first = entries_.size();
+      for (size_t n = 0; n < entries_.size(); ++n) {
+        if (entries_[n].id.name != IdOf(key, false).name) continue;
+        if (first == entries_.size() || entries_[n].number < entries_[first].number) first = n;
+      }
       Remove(first, now);
       ++name_limit_reached_;
     }
@@ -111,7 +113,7 @@ class NaiveCache {
       if (!RemoveOneExpired(now, Duration{0})) Remove(LeastUseful(), now);
     }
     ++statistics_.insertions;
-    Add(IdOf(key, every_type), std::move(image), replaces);
+    Add(IdOf(key, every_type), std::move(image), replaces, every_type && !replaces);
   }
 
   bool Restore(const CacheKey& key, ImagePtr image, SteadyTime now) {
@@ -123,7 +125,7 @@ class NaiveCache {
       if (every_type || covered || entry.id == IdOf(key, false)) return false;
     }
     if (CountOfName(key) >= Limits::kCacheEntriesPerNameMax) return false;
-    Add(IdOf(key, every_type), std::move(image), false);
+    Add(IdOf(key, every_type), std::move(image), false, false);
     return true;
   }
 
@@ -184,6 +186,8 @@ class NaiveCache {
     Id id;
     ImagePtr image;
     bool used_since = false;  // the hand has passed
+    bool on_trial = false;
+    uint64_t number = 0;
     unsigned uses = 0;
     bool refreshed = false;
   };
@@ -215,11 +219,42 @@ class NaiveCache {
     return fixed_octets_ + blocks * EntryTable::kBlockOctets + image_octets_;
   }
 
+  // An entry is used: nothing of it is on trial any more.
+  const ResponseImage* Use(Entry* entry) {
+    entry->used_since = true;
+    if (entry->on_trial) {
+      entry->on_trial = false;
+      const auto at = entries_.begin() + (entry - entries_.data());
+      std::rotate(at, at + 1, entries_.end());
+      return entries_.back().image.get();
+    }
+    return entry->image.get();
+  }
+
+  // The next established entry from `n` on, or their end.
+  size_t NextEstablished(size_t n) const {
+    while (n < entries_.size() && entries_[n].on_trial) ++n;
+    return n;
+  }
+
   size_t LeastUseful() {
+    size_t trials = 0;
+    size_t at = entries_.size();
+    for (size_t n = 0; n < entries_.size(); ++n) {
+      trials += entries_[n].on_trial ? size_t{1} : size_t{0};
+      if (entries_[n].number == hand_) at = n;
+    }
+    if (trials * EntryTable::kTrialsPart > entries_.size() || trials == entries_.size()) {
+      size_t first = 0;
+      while (!entries_[first].on_trial) ++first;
+      return first;
+    }
     while (true) {
-      if (hand_ == entries_.size()) hand_ = 0;
-      if (!entries_[hand_].used_since) return hand_;
-      entries_[hand_++].used_since = false;
+      if (at == entries_.size()) at = NextEstablished(0);
+      hand_ = entries_[at].number;
+      if (!entries_[at].used_since) return at;
+      entries_[at].used_since = false;
+      at = NextEstablished(at + 1);
     }
   }
 
@@ -241,15 +276,21 @@ class NaiveCache {
   }
 
   void Erase(size_t n) {
+    if (entries_[n].number == hand_) {
+      const size_t next = NextEstablished(n + 1);
+      hand_ = next == entries_.size() ? 0 : entries_[next].number;
+    }
     image_octets_ -= entries_[n].image->memory_octets();
     entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(n));
-    if (n < hand_) --hand_;
-    if (hand_ == entries_.size()) hand_ = 0;
   }
 
-  void Add(Id id, ImagePtr image, bool in_use) {
+  void Add(Id id, ImagePtr image, bool in_use, bool on_trial) {
     image_octets_ += image->memory_octets();
-    entries_.push_back({.id = std::move(id), .image = std::move(image), .used_since = in_use});
+    entries_.push_back({.id = std::move(id),
+                        .image = std::move(image),
+                        .used_since = in_use,
+                        .on_trial = on_trial,
+                        .number = ++numbers_});
   }
 
   const size_t octets_max_;
@@ -257,7 +298,8 @@ class NaiveCache {
   size_t image_octets_ = 0;
   size_t name_limit_reached_ = 0;
   std::vector<Entry> entries_;  // the oldest first
-  size_t hand_ = 0;
+  uint64_t numbers_ = 0;
+  uint64_t hand_ = 0;  // the number of the entry it is at; 0: at the oldest that is established
   ResponseCache::Statistics statistics_;
 };
 
