@@ -56,6 +56,17 @@ struct UpstreamResponse {
   bool authenticated = false;  // came over TLS with the server's identity checked
 };
 
+// What is to be known of the way that a question would take, without taking it.
+struct RouteCondition {
+  // Somebody can be asked. Where not, an exchange fails at once, and is what makes those who can be asked again
+  // noticed.
+  bool serving = true;
+  // Grows whenever a server of the way answers again after trouble, and when the network or the way has changed: what
+  // failed under another number says nothing about now.
+  uint64_t returns = 0;
+  size_t zone_octets = 1;  // of the name of the zone whose way it is; 1 is the root
+};
+
 // Something that answers questions: a server, a choice among servers, a validator above them. They stack. One event
 // loop; not thread-safe.
 class Upstream {
@@ -67,6 +78,9 @@ class Upstream {
   // parsed, kCancelled where the asker has cancelled; its text names the upstream and the cause. Ends by `deadline`,
   // and on the loop's next turn when the query's cancellation is used. `query` must outlive the task.
   virtual Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) = 0;
+
+  // Costs no more than finding the way.
+  virtual RouteCondition ConditionOf(const UpstreamQuery& /*query*/) const { return {}; }
 };
 
 }  // namespace dotward

@@ -172,8 +172,16 @@ std::string_view OutcomeOf(const WhyReport& report, SteadyTime now) {
     const bool serves = !entry.dnssec_ok && !entry.checking_disabled && !entry.image->Expired(now);
     if (serves) return "answered from the cache";
   }
+  if (report.failure && report.failure->asked_again_in > Duration::zero()) return "failure remembered";
   if (!report.route || !report.route->status.ok()) return "servfail";
   return "asked upstream";
+}
+
+Json ToJson(const QueryCoalescer::FailureReport& failure) {
+  return {{"in_a_row", failure.in_a_row},
+          {"asked_again_seconds", Seconds(failure.asked_again_in)},
+          {"rcode", RcodeToString(failure.rcode)},
+          {"extended_errors", ToJson(failure.errors)}};
 }
 
 Json EndpointsToJson(const std::vector<Endpoint>& endpoints) {
@@ -304,6 +312,8 @@ std::string RenderWhy(const ControlRequest& request, const WhyReport& report,
   }
   json["cache"] = Json::array();
   for (const CacheEntry& entry : report.entries) json["cache"].push_back(ToJson(entry, now));
+  json["failure"] = nullptr;
+  if (report.failure) json["failure"] = ToJson(*report.failure);
   json["route"] = nullptr;
   if (report.route) json["route"] = RouteToJson(*report.route, upstreams);
   return Line(json);

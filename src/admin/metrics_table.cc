@@ -91,6 +91,9 @@ Samples ExchangesInFlight(const Snapshot& snapshot) { return {Sample({}, CountOf
 Samples AskedAgain(const Snapshot& snapshot) { return {Sample({}, CountOf(snapshot.exchanges, "asked_again"))}; }
 Samples Joined(const Snapshot& snapshot) { return {Sample({}, CountOf(snapshot.exchanges, "joined"))}; }
 Samples AnsweredLate(const Snapshot& snapshot) { return {Sample({}, CountOf(snapshot.exchanges, "answered_late"))}; }
+Samples FailuresRemembered(const Snapshot& snapshot) {
+  return {Sample({}, CountOf(snapshot.exchanges, "failures_remembered"))};
+}
 Samples ExchangeFailures(const Snapshot& snapshot) { return {Sample({}, CountOf(snapshot.exchanges, "failures"))}; }
 Samples TakenBack(const Snapshot& snapshot) { return {Sample({}, CountOf(snapshot.exchanges, "taken_back"))}; }
 
@@ -252,6 +255,9 @@ const std::vector<Metric>& Table() {
        AnsweredLate},
       {"dotward_exchanges_asked_again_total", kCounter, "Questions asked once more for who joined late.", {},
        "/exchanges/asked_again", AskedAgain},
+      {"dotward_failures_remembered_total", kCounter,
+       "Queries that were told of an earlier failure, without asking anybody again.", {},
+       "/exchanges/failures_remembered", FailuresRemembered},
       {"dotward_exchanges_failed_total", kCounter, "Questions that nobody answered usably.", {}, "/exchanges/failures",
        ExchangeFailures},
       {"dotward_exchanges_taken_back_total", kCounter, "Questions that nobody waited for any more.", {},

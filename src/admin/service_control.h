@@ -18,6 +18,7 @@
 #include "dotward/clock.h"
 #include "dotward/response_cache.h"
 #include "policy/policy.h"
+#include "resolver/query_coalescer.h"
 #include "upstream/forwarder.h"
 
 namespace dotward {
@@ -41,6 +42,8 @@ struct WhyReport {
   ImagePtr local;                     // with kAnswer
   // What the cache has that could answer the question, for each DO and CD; what has expired included.
   std::vector<CacheEntry> entries;
+  // How it failed lately, where that is remembered.
+  std::optional<QueryCoalescer::FailureReport> failure;
   // Where it would be asked; nullopt where no route has the name.
   std::optional<RouteSnapshot> route;
 };

@@ -26,6 +26,7 @@ void AddExchanges(const QueryCoalescer::Statistics& statistics, StatisticsSnapsh
                         {"asked_again", statistics.asked_again.value()},
                         {"joined", statistics.joined.value()},
                         {"answered_late", statistics.answered_late.value()},
+                        {"failures_remembered", statistics.failures_remembered.value()},
                         {"failures", statistics.failures.value()},
                         {"over_limit", statistics.over_limit.value()},
                         {"given_up_client", statistics.given_up_client.value()},

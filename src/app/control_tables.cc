@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -177,7 +178,10 @@ std::string Paint(const std::string& text, Mood mood, Colour colour) {
 
 Mood MoodOf(std::string_view state) {
   if (state == "connected" || state == "answered from the cache" || state == "answered here") return Mood::kGood;
-  if (state == "failing" || state == "servfail" || state == "refused" || state == "dropped") return Mood::kBad;
+  if (state == "failing" || state == "servfail" || state == "refused" || state == "dropped" ||
+      state == "failure remembered") {
+    return Mood::kBad;
+  }
   return state == "connecting" ? Mood::kDoubtful : Mood::kPlain;
 }
 
@@ -493,6 +497,17 @@ std::string RenderWhyRoute(const Json& reply, Colour colour) {
   return text;
 }
 
+std::string RenderWhyFailure(const Json& reply) {
+  const auto failure = reply.find("failure");
+  if (failure == reply.end() || !failure->is_object()) return "";
+  const double wait = Number(*failure, "asked_again_seconds");
+  std::string text =
+      Wrap("failure    ",
+           StrCat(Text(*failure, "rcode"), ", failed ", Plural(Number(*failure, "in_a_row"), "time", "times in a row"),
+                  ", asked again ", wait > 0 ? StrCat("in ", Span(std::ceil(wait))) : "at once"));
+  return text + Errors(*failure, "           ");
+}
+
 std::string RenderWhy(const Json& reply, Colour colour) {
   const std::string outcome = Text(reply, "outcome");
   const std::string who = Shorten(StrCat(Text(reply, "name"), " ", Text(reply, "type")), kColumns - 30);
@@ -504,7 +519,7 @@ std::string RenderWhy(const Json& reply, Colour colour) {
     for (const Json& record : List(entry, "records")) StrAppend(&text, "           ", RecordLine(record), "\n");
     text += Errors(entry, "           ");
   }
-  return text + RenderWhyRoute(reply, colour);
+  return text + RenderWhyFailure(reply) + RenderWhyRoute(reply, colour);
 }
 
 std::string RenderReload(const Json& reply, Colour colour) {

@@ -77,6 +77,7 @@ QueryCoalescer::Options CoalescerOptions(const Config& config) {
                   .max_ttl = WholeSeconds(config.cache.max_ttl),
                   .max_negative_ttl = WholeSeconds(config.cache.max_negative_ttl)},
           .trust_upstream_ad = config.dnssec.trust_upstream_ad,
+          .failure_ttl = config.cache.failure_ttl,
           .pending = {.waiting_per_client = config.limits.waiting_per_client,
                       .ipv4_prefix = config.limits.client_prefix.ipv4,
                       .ipv6_prefix = config.limits.client_prefix.ipv6,
@@ -163,11 +164,11 @@ class Service::ForwardingThread {
 
   // What `look` finds on the loop; an empty value once the loop winds down. Thread-safe; one asker at a time.
   template <typename Result>
-  Result Look(std::function<Result(const Forwarder&)> look) {
+  Result Look(std::function<Result(const Forwarder&, const QueryCoalescer&)> look) {
     const MutexLock lock(asking_);
     if (winding_down_) return Result{};
     std::promise<Result> found;
-    asio::post(loop_, [&] { found.set_value(look(forwarder_)); });
+    asio::post(loop_, [&] { found.set_value(look(forwarder_, coalescer_)); });
     return found.get_future().get();
   }
 
@@ -385,17 +386,21 @@ StatisticsSnapshot Service::Statistics() {
   const QueryLog::Statistics lines = query_log_.statistics();
   snapshot.query_log = {{"written", lines.written}, {"dropped", lines.dropped}, {"lost", lines.lost}};
   using Both = std::pair<std::vector<UpstreamSnapshot>, std::vector<UpstreamSnapshot>>;
-  std::tie(snapshot.upstreams, snapshot.former_upstreams) =
-      forwarding_->Look<Both>([](const Forwarder& all) { return Both(all.Snapshots(), all.FormerSnapshots()); });
+  std::tie(snapshot.upstreams, snapshot.former_upstreams) = forwarding_->Look<Both>(
+      [](const Forwarder& all, const QueryCoalescer&) { return Both(all.Snapshots(), all.FormerSnapshots()); });
   return snapshot;
 }
 
 std::vector<UpstreamSnapshot> Service::Upstreams() {
-  return forwarding_->Look<std::vector<UpstreamSnapshot>>([](const Forwarder& all) { return all.Snapshots(); });
+  return forwarding_->Look<std::vector<UpstreamSnapshot>>(
+      [](const Forwarder& all, const QueryCoalescer&) { return all.Snapshots(); });
 }
 
-std::optional<RouteSnapshot> Service::RouteOf(const UpstreamQuery& query) {
-  return forwarding_->Look<std::optional<RouteSnapshot>>([&](const Forwarder& all) { return all.RouteOf(query); });
+Service::Outlook Service::OutlookOf(const UpstreamQuery& query) {
+  const SteadyTime now = clock_.Now();
+  return forwarding_->Look<Outlook>([&](const Forwarder& forwarder, const QueryCoalescer& coalescer) {
+    return Outlook{.route = forwarder.RouteOf(query), .failure = coalescer.FailureOf(query, now)};
+  });
 }
 
 void Service::Ask(ControlQuery query, std::function<void(ControlAnswer)> done) {

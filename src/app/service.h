@@ -18,8 +18,10 @@
 #include "dotward/config.h"
 #include "dotward/response_cache.h"
 #include "policy/policy.h"
+#include "resolver/query_coalescer.h"
 #include "resolver/serving_state.h"
 #include "server/server.h"
+#include "upstream/forwarder.h"
 #include "upstream/upstream_plan.h"
 
 namespace dotward {
@@ -55,10 +57,15 @@ class Service {
 
   // --- for those who administer it; thread-safe from Start() on, and of use until the last query is answered ---
 
-  // Both block for one turn of the forwarding loop. Once that has ended, the upstreams are left out.
+  // These block for one turn of the forwarding loop. Once that has ended, the upstreams are left out.
   StatisticsSnapshot Statistics();
   std::vector<UpstreamSnapshot> Upstreams();
-  std::optional<RouteSnapshot> RouteOf(const UpstreamQuery& query);
+  // What would become of a question that neither policy nor cache answers.
+  struct Outlook {
+    std::optional<RouteSnapshot> route;
+    std::optional<QueryCoalescer::FailureReport> failure;
+  };
+  Outlook OutlookOf(const UpstreamQuery& query);
   // What the workers answer by, but for the moment in which a reload swaps it.
   std::shared_ptr<const ServingState> state() const;
   // See ServiceControl::Query.

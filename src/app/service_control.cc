@@ -58,7 +58,9 @@ WhyReport LiveServiceControl::Why(const Name& name, uint16_t type) {
   UpstreamQuery question;
   question.name = name;
   question.type = type;
-  report.route = service_.RouteOf(question);
+  Service::Outlook outlook = service_.OutlookOf(question);
+  report.route = std::move(outlook.route);
+  report.failure = std::move(outlook.failure);
   return report;
 }
 

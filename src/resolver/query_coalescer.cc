@@ -48,6 +48,38 @@ ResolutionPtr FailureFrom(const UpstreamResponse& response, const Classification
   return std::make_shared<const Resolution>(std::move(failure));
 }
 
+// For who is told of a failure that is remembered (RFC 8914 §4.14): with the errors that it had.
+ResolutionPtr Remembered(const RememberedFailure& failure, SteadyTime now) {
+  Resolution told;
+  told.rcode = failure.told->rcode;
+  told.errors = failure.told->errors;
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(failure.until - now).count();
+  told.errors.push_back(
+      {EdeCode::kCachedError, StrCat("this failure is remembered; the question is asked again in ", seconds, " s")});
+  return std::make_shared<const Resolution>(std::move(told));
+}
+
+// What says something about the question, and may be different in a while. That nobody could be reached says nothing
+// about it: the servers' own back-off is the memory of that, and it needs queries to notice their return.
+bool IsWorthRemembering(const absl::Status& status) {
+  return status.ok() || absl::IsDeadlineExceeded(status) || absl::IsDataLoss(status);
+}
+
+// Borrows the name.
+CacheKey QuestionOf(const UpstreamQuery& query) {
+  return {query.name.wire(), query.type, query.klass, query.dnssec_ok, query.checking_disabled};
+}
+
+UpstreamQuery QueryOf(const CacheKey& question) {
+  UpstreamQuery query;
+  query.name = Name::FromWire(question.qname);
+  query.type = question.qtype;
+  query.klass = question.qclass;
+  query.dnssec_ok = question.dnssec_ok;
+  query.checking_disabled = question.checking_disabled;
+  return query;
+}
+
 LimitReason ReasonOf(PendingQuestions::Limit limit) {
   switch (limit) {
     case PendingQuestions::Limit::kClient:
@@ -72,6 +104,7 @@ QueryCoalescer::QueryCoalescer(asio::io_context& loop, Upstream& upstream, Respo
       over_suffix_(GivenUp("given up: too many questions of this domain are unanswered, and this was the oldest")),
       over_process_(GivenUp("given up: too many questions are unanswered, and this was the oldest")),
       pending_(options.pending),
+      failures_(options.failure_ttl, options.pending.hash_seed),
       exchanges_running_(loop),
       inbox_(loop, [this](std::vector<ResolutionWaiter*>& batch) {
         const SteadyTime now = clock_.Now();
@@ -81,6 +114,18 @@ QueryCoalescer::QueryCoalescer(asio::io_context& loop, Upstream& upstream, Respo
 void QueryCoalescer::Adopt(const Options& options) {
   options_ = options;
   pending_.SetOptions(options.pending);
+  failures_.SetTtl(options.failure_ttl);
+  failures_.Clear();
+}
+
+std::optional<QueryCoalescer::FailureReport> QueryCoalescer::FailureOf(const UpstreamQuery& query,
+                                                                       SteadyTime now) const {
+  const RememberedFailure* const failure = LastFailure(QuestionOf(query));
+  if (failure == nullptr) return std::nullopt;
+  return FailureReport{.in_a_row = failure->in_a_row,
+                       .asked_again_in = Deadline(failure->until).RemainingAt(now),
+                       .rcode = failure->told->rcode,
+                       .errors = failure->told->errors};
 }
 
 void QueryCoalescer::Admit(ResolutionWaiter& waiter, SteadyTime now) {
@@ -89,13 +134,7 @@ void QueryCoalescer::Admit(ResolutionWaiter& waiter, SteadyTime now) {
   if (exchange != nullptr) {
     statistics_.joined.Add();
   } else {
-    // The exchange that answered this question may have ended while it was on its way here.
-    if (auto cached = cache_.Lookup(waiter.question, now, LookupPurpose::kRecheck)) {
-      statistics_.answered_late.Add();
-      Resolution answer;
-      answer.image = std::move(cached->image);
-      return waiter.Complete(std::make_shared<const Resolution>(std::move(answer)));
-    }
+    if (ResolutionPtr known = WithoutAsking(waiter.question, now)) return waiter.Complete(std::move(known));
     started = std::make_unique<PendingExchange>(waiter.question, waiter.deadline);
     exchange = started.get();
     pending_.Start(*exchange);
@@ -104,6 +143,29 @@ void QueryCoalescer::Admit(ResolutionWaiter& waiter, SteadyTime now) {
   while (const auto surplus = pending_.FindSurplus(waiter)) GiveUp(*surplus, now);
   // Last: it may run to its end inside this call.
   if (started != nullptr) exchanges_running_.Spawn(Run(std::move(started)));
+}
+
+ResolutionPtr QueryCoalescer::WithoutAsking(const CacheKey& question, SteadyTime now) {
+  // The exchange that answered this question may have ended while it was on its way here.
+  if (auto cached = cache_.Lookup(question, now, LookupPurpose::kRecheck)) {
+    statistics_.answered_late.Add();
+    Resolution answer;
+    answer.image = std::move(cached->image);
+    return std::make_shared<const Resolution>(std::move(answer));
+  }
+  const RememberedFailure* const failure = LastFailure(question);
+  if (failure == nullptr || now >= failure->until) return nullptr;
+  statistics_.failures_remembered.Add();
+  return Remembered(*failure, now);
+}
+
+// It counts no longer where its route answers again after trouble, and where the route is in trouble now: that fails by
+// itself, and at once.
+const RememberedFailure* QueryCoalescer::LastFailure(const CacheKey& question) const {
+  const RememberedFailure* const failure = failures_.Find(question);
+  if (failure == nullptr) return nullptr;
+  const RouteCondition route = upstream_.ConditionOf(QueryOf(question));
+  return route.serving && route.returns == failure->returns ? failure : nullptr;
 }
 
 void QueryCoalescer::GiveUp(const PendingQuestions::Surplus& surplus, SteadyTime now) {
@@ -137,15 +199,20 @@ Task<> QueryCoalescer::Run(std::unique_ptr<PendingExchange> exchange) {
   ExchangeTrace trace;
   exchange->query.trace = &trace;
   while (true) {
+    const uint64_t returns = upstream_.ConditionOf(exchange->query).returns;
     const absl::StatusOr<UpstreamResponse> response = co_await upstream_.Exchange(exchange->query, exchange->deadline);
     const bool taken_back = exchange->cancellation.cancelled();
     // Nobody waits for it, but an answer is an answer.
     if (taken_back && !response.ok()) break;
     const ResolutionPtr resolution = Conclude(*exchange, response, trace);
-    if (taken_back) break;
+    if (taken_back) {
+      Learn(*exchange, response.status(), resolution, returns);
+      break;
+    }
     const SteadyTime now = clock_.Now();
     const bool out_of_time = absl::IsDeadlineExceeded(response.status()) && exchange->deadline.ExpiredAt(now);
     if (CompleteWaiting(*exchange, resolution, out_of_time, now)) {
+      Learn(*exchange, response.status(), resolution, returns);
       pending_.End(*exchange);
       break;
     }
@@ -196,6 +263,15 @@ ResolutionPtr QueryCoalescer::Conclude(const PendingExchange& exchange,
   answer.image = *std::move(image);
   answer.trace = trace;
   return std::make_shared<const Resolution>(std::move(answer));
+}
+
+void QueryCoalescer::Learn(const PendingExchange& exchange, const absl::Status& status, const ResolutionPtr& resolution,
+                           uint64_t returns) {
+  if (resolution->image) {
+    failures_.Forget(exchange.question());
+  } else if (IsWorthRemembering(status)) {
+    failures_.Remember(exchange.question(), resolution, returns, clock_.Now());
+  }
 }
 
 void QueryCoalescer::Complete(PendingWaiter& waiter, ResolutionPtr resolution) {

@@ -260,6 +260,7 @@ Duration DatagramUpstream::FirstPatience() const {
 }
 
 void DatagramUpstream::Heard(SteadyTime now) {
+  if (missed_ >= Limits::kDatagramMissedMax) CountReturn();
   missed_ = 0;
   back_off_.Succeeded();
   SetState(UpstreamState::kConnected, now);

@@ -112,6 +112,8 @@ std::vector<Forwarder::Zone> Forwarder::TakeUpZones(const std::vector<Zone>& bef
   for (const UpstreamPlan::Zone& planned : plan_->zones) {
     Zone& zone = zones.emplace_back();
     zone.config = planned.config;
+    // The plan has found it to be a name.
+    zone.octets = Name::Parse(planned.config.zone)->wire().size();
     zone.services = planned.services;
     const auto known = states.find(planned.config.zone);
     zone.state = known != states.end() ? known->second : std::make_shared<RouteState>(RandomSeed(random_));
@@ -164,6 +166,7 @@ void Forwarder::AddHost(Service& service, const std::string& host_name, std::vec
 }
 
 void Forwarder::MakeRoutes() {
+  ++changes_;
   ForEachService([this](Service& service) { service.alone = MakeAlone(service); });
   for (Zone& zone : zones_) {
     const auto route = std::make_shared<Route>(zone.config.policy, zone.config.hedge, zone.state);
@@ -294,6 +297,19 @@ Task<absl::StatusOr<UpstreamResponse>> Forwarder::Exchange(const UpstreamQuery& 
   if (const absl::Status nobody = WhyNotAsk(query, zone); !nobody.ok()) return Refuse(nobody);
   const ZoneReference reference{static_cast<uint32_t>(zone - zones_.data()), plans_};
   return RunRace(reference, query, deadline);
+}
+
+RouteCondition Forwarder::ConditionOf(const UpstreamQuery& query) const {
+  const Zone* const zone = ZoneOf(query);
+  if (zone == nullptr) return {.serving = false, .returns = changes_};
+  RouteCondition condition{.serving = false, .returns = changes_, .zone_octets = zone->octets};
+  const SteadyTime now = Now();
+  for (size_t i = 0; i < zone->route->size(); ++i) {
+    const UpstreamServer& server = zone->route->server(i);
+    condition.serving |= !server.failing() && !server.banished(now);
+    condition.returns += server.returns();
+  }
+  return condition;
 }
 
 Task<absl::StatusOr<UpstreamResponse>> Forwarder::ExchangeWith(std::string upstream, const UpstreamQuery& query,
@@ -443,6 +459,7 @@ absl::Status Forwarder::LoopFound(uint64_t check, SteadyTime now) {
 
 void Forwarder::NetworkChanged() {
   const SteadyTime now = Now();
+  ++changes_;
   ForEachService([now](const Service& service) {
     for (const auto& server : service.servers) server->NetworkChanged(now);
     for (const Host& host : service.hosts) host.resolver->NetworkChanged();

@@ -58,6 +58,7 @@ class Forwarder final : public Upstream {
   void Adopt(std::shared_ptr<const UpstreamPlan> plan);
 
   Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) override;
+  RouteCondition ConditionOf(const UpstreamQuery& query) const override;
 
   // The same with all other upstreams left out, whatever the routes say. kNotFound where none has that name.
   Task<absl::StatusOr<UpstreamResponse>> ExchangeWith(std::string upstream, const UpstreamQuery& query,
@@ -107,6 +108,7 @@ class Forwarder final : public Upstream {
   using Services = std::vector<std::shared_ptr<Service>>;
   struct Zone {
     ForwardConfig config;
+    size_t octets = 1;  // of its name in wire form
     std::vector<size_t> services;
     std::shared_ptr<RouteState> state;
     std::shared_ptr<const Route> route;
@@ -180,6 +182,7 @@ class Forwarder final : public Upstream {
   std::list<Retiring> retiring_;
   std::map<std::string, UpstreamSnapshot> former_;  // by upstream: the counts of its servers that have ended
   std::vector<Zone> zones_;
+  uint64_t changes_ = 0;     // of the network, and of what the routes are made of
   bool any_silent_ = false;  // some service has silent_in_a_row
   bool started_ = false;
   bool closed_ = false;

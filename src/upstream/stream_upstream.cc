@@ -230,6 +230,7 @@ void StreamUpstream::OnSuspected(UpstreamConnection& connection, SteadyTime now)
     if (Usable(current_)) PlaceAll(connection.TakeUnanswered(UpstreamConnection::Sent::kInVain), now);
     return;
   }
+  silent_ = true;
   current_ = nullptr;
   others_.push_back(&connection);
   const bool may_connect = !closed_ && !connecting_since_ && back_off_.MayTryUrgentlyAt(now);
@@ -239,6 +240,7 @@ void StreamUpstream::OnSuspected(UpstreamConnection& connection, SteadyTime now)
 
 void StreamUpstream::OnAlive(UpstreamConnection& connection, SteadyTime now) {
   back_off_.Succeeded();
+  if (std::exchange(silent_, false)) CountReturn();
   if (connection.retired() || (&connection != current_ && current_ != nullptr)) {
     // It was only slow, and is not needed any more.
     connection.Retire();

@@ -100,6 +100,7 @@ class StreamUpstream final : public UpstreamServer, private AttemptHolder, priva
   absl::InlinedVector<UpstreamConnection*, 2> others_;  // suspect, or replaced and waiting for their last answers
   std::optional<SteadyTime> connecting_since_;          // set while a connection is being made
   StreamCanceller* connect_canceller_ = nullptr;        // set in the same time
+  bool silent_ = false;                                 // a connection was suspected, and nothing has answered since
   bool connect_again_ = false;                          // the one being made was overtaken by a change of the network
   TlsSessionTicket ticket_;
   BackOff back_off_;

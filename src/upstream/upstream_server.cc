@@ -98,6 +98,7 @@ absl::Status UpstreamServer::Error(std::string_view text) const {
 
 void UpstreamServer::SetState(UpstreamState state, SteadyTime now) {
   if (state == state_) return;
+  if (state_ == UpstreamState::kFailing) CountReturn();
   state_ = state;
   state_since_ = now;
 }

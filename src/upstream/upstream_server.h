@@ -100,6 +100,8 @@ class UpstreamServer : public Upstream {
   UpstreamCounters& counters() { return record_.counters; }
   const absl::Status& last_error() const { return last_error_; }
   bool failing() const { return state_ == UpstreamState::kFailing; }
+  // How often it was in trouble, failing or silent, and answers again.
+  uint64_t returns() const { return returns_; }
   // How good it is among those that serve: its smoothed latency, multiplied by its recent failures; zero where nothing
   // is known yet.
   Duration Score(SteadyTime now) const;
@@ -122,6 +124,8 @@ class UpstreamServer : public Upstream {
   absl::Status Error(std::string_view text) const;  // kUnavailable, behind the label
   void SetState(UpstreamState state, SteadyTime now);
   UpstreamState state() const { return state_; }
+  // It was silent, and answers again. Where it was failing, the state says so.
+  void CountReturn() { ++returns_; }
 
   // Remembers why the server is in trouble, and logs it unless the same was said lately.
   void ReportTrouble(std::string_view event, absl::Status error, SteadyTime now);
@@ -136,6 +140,7 @@ class UpstreamServer : public Upstream {
   const QueryTransport transport_;
   UpstreamState state_ = UpstreamState::kIdle;
   SteadyTime state_since_;
+  uint64_t returns_ = 0;
   absl::Status last_error_;
   SteadyTime banished_until_ = SteadyTime::min();
   struct Reported {

@@ -96,9 +96,9 @@ StatisticsSnapshot SomeSnapshot() {
   snapshot.queries.replies_truncated = different.Next();
   for (DurationTotals& durations : snapshot.queries.durations) durations = SomeDurations(different);
   QueryCoalescer::Statistics exchanges;
-  for (Counter* counter :
-       {&exchanges.exchanges, &exchanges.asked_again, &exchanges.joined, &exchanges.answered_late, &exchanges.failures,
-        &exchanges.taken_back, &exchanges.given_up_client, &exchanges.given_up_suffix, &exchanges.in_flight}) {
+  for (Counter* counter : {&exchanges.exchanges, &exchanges.asked_again, &exchanges.joined, &exchanges.answered_late,
+                           &exchanges.failures_remembered, &exchanges.failures, &exchanges.taken_back,
+                           &exchanges.given_up_client, &exchanges.given_up_suffix, &exchanges.in_flight}) {
     counter->Add(different.Next());
   }
   exchanges.over_limit.Add(1'000'000);  // those of client and suffix among them

@@ -148,6 +148,28 @@ TEST(ControlTablesTest, WhyTellsEveryStep) {
             "           quad9                 9.9.9.9                       tls  connected, p50 12ms\n");
 }
 
+TEST(ControlTablesTest, WhyTellsHowOftenAQuestionFailedAndWhenItIsAskedAgain) {
+  WhyReport report;
+  report.failure = {.in_a_row = 3,
+                    .asked_again_in = std::chrono::milliseconds(12'500),
+                    .errors = {{EdeCode::kNetworkError, "u0: gibberish"}}};
+  ControlRequest request;
+  request.name = *Name::Parse("www.example.");
+  const auto table = [&] {
+    return Table(ControlCommand::kWhy, RenderWhy(request, report, {}, SteadyTime(std::chrono::hours(1))));
+  };
+  EXPECT_EQ(table(),
+            "www.example. A: failure remembered\n"
+            "policy     proceeds to the cache and the upstreams\n"
+            "cache      nothing\n"
+            "failure    SERVFAIL, failed 3 times in a row, asked again in 13s\n"
+            "           EDE 23: u0: gibberish\n"
+            "route      none has this name\n");
+  report.failure->in_a_row = 1;
+  report.failure->asked_again_in = Duration::zero();
+  EXPECT_NE(table().find("failed 1 time, asked again at once"), std::string::npos) << table();
+}
+
 TEST(ControlTablesTest, ARefusedReloadShowsEveryError) {
   ReloadReport report;
   report.errors.push_back({.file = "a.yaml", .line = 3, .column = 5, .path = "cache.size", .message = "too small"});

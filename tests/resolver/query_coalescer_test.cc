@@ -253,6 +253,7 @@ TEST_F(QueryCoalescerTest, EveryWaiterIsCompletedExactlyOnce) {
         break;
       default:
         if (below(50) == 0) clock_.Advance(seconds(4));
+        if (below(20) == 0) ++upstream_.condition.returns;  // what failed is asked again
         Turn();
         break;
     }
@@ -269,6 +270,7 @@ TEST_F(QueryCoalescerTest, EveryWaiterIsCompletedExactlyOnce) {
   EXPECT_GT(statistics().given_up_suffix.value(), 0U);
   EXPECT_GT(statistics().taken_back.value(), 0U);
   EXPECT_GT(statistics().asked_again.value(), 0U);
+  EXPECT_GT(statistics().failures_remembered.value(), 0U);
 }
 
 }  // namespace

@@ -40,6 +40,8 @@ class FakeUpstream final : public Upstream {
     co_return Respond(query);
   }
 
+  RouteCondition ConditionOf(const UpstreamQuery& /*query*/) const override { return condition; }
+
   void SetAnswer(AnswerFunction answer) { answer_ = std::move(answer); }
   void Hold() { held_ = true; }
   void Release() {
@@ -57,6 +59,7 @@ class FakeUpstream final : public Upstream {
   const std::vector<UpstreamQuery>& asked() const { return asked_; }
   const std::vector<Deadline>& deadlines() const { return deadlines_; }
   bool authenticated = true;
+  RouteCondition condition;
 
  private:
   struct Gate {

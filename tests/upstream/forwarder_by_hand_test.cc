@@ -81,10 +81,54 @@ TEST_F(ForwarderByHandTest, TheRouteOfANameIsShown) {
   EXPECT_EQ(forwarder.RouteOf(Query("example.", rr_type::kDs))->zone, ".");
 }
 
+TEST_F(ForwarderByHandTest, TheConditionOfARouteFollowsItsServers) {
+  AddUpstream(AddServer(Says("192.0.2.1")).port());
+  AddUpstream(AddServer(Says("192.0.2.1")).port());
+  AddRoute(".", {"u0"});
+  AddRoute("example.", {"u0", "u1"});
+  Forwarder& forwarder = Create();
+  const auto root = [&] { return forwarder.ConditionOf(Query("www.test.")); };
+  const auto zone = [&] { return forwarder.ConditionOf(Query("www.EXAMPLE.")); };
+  EXPECT_TRUE(root().serving) << "nothing speaks against asking it";
+  EXPECT_EQ(root().zone_octets, 1U);
+  EXPECT_EQ(zone().zone_octets, 9U);
+  EXPECT_EQ(forwarder.ConditionOf(Query("example.", rr_type::kDs)).zone_octets, 1U);
+
+  const uint64_t before = root().returns;
+  servers_[0]->StopListening();
+  EXPECT_FALSE(AskAndWait(forwarder, "www.test.").answered());
+  EXPECT_FALSE(root().serving);
+  EXPECT_TRUE(zone().serving) << "its other server does";
+  EXPECT_EQ(root().returns, before);
+  servers_[0]->StartListening();
+  ASSERT_TRUE(RunUntil([&] { return AskAndWait(forwarder, "www.test.").answered(); }));
+  EXPECT_TRUE(root().serving);
+  EXPECT_GT(root().returns, before);
+
+  const uint64_t returned = root().returns;
+  forwarder.NetworkChanged();
+  EXPECT_GT(root().returns, returned);
+}
+
+TEST_F(ForwarderByHandTest, AServerThatWasSilentAndAnswersAgainHasReturned) {
+  Forwarder& forwarder = Forward({Says("192.0.2.1")});
+  ASSERT_TRUE(AskAndWait(forwarder, "first.test.").answered());
+  const uint64_t before = forwarder.ConditionOf(Query("www.test.")).returns;
+  servers_[0]->SetSilence(LoopbackSilence::kOpenConnections);
+  Asked& lost = Ask(forwarder, "lost.test.", std::chrono::seconds(5));
+  ASSERT_TRUE(RunUntil([&] { return forwarder.Snapshots()[0].connections_suspected != 0; }));
+  EXPECT_EQ(forwarder.ConditionOf(Query("www.test.")).returns, before);
+  ASSERT_TRUE(RunUntil([&] { return lost.done(); }));
+  EXPECT_TRUE(lost.answered()) << "on another connection";
+  EXPECT_GT(forwarder.ConditionOf(Query("www.test.")).returns, before);
+}
+
 TEST_F(ForwarderByHandTest, ANameWithoutARouteHasNone) {
   AddUpstream(AddServer(Says("192.0.2.10")).port());
   AddRoute("example.", {"u0"});
-  EXPECT_FALSE(Create().RouteOf(Query("www.test.")));
+  Forwarder& forwarder = Create();
+  EXPECT_FALSE(forwarder.RouteOf(Query("www.test.")));
+  EXPECT_FALSE(forwarder.ConditionOf(Query("www.test.")).serving);
 }
 
 }  // namespace
