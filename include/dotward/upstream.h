@@ -42,6 +42,8 @@ struct UpstreamQuery {
   Cancellation* cancellation = nullptr;
   // Where to write how it went; may be null.
   ExchangeTrace* trace = nullptr;
+  // The upstream, by its name, whose answer cannot be right: another is asked. May be null.
+  const std::string* not_from = nullptr;
 };
 
 // A response that was matched to its query (RFC 5452 §9.1) and parsed. Move-only; `message` borrows from `octets`,
@@ -75,8 +77,9 @@ class Upstream {
 
   // A response with any RCODE is a response. A status means that no usable one was obtained: kUnavailable where
   // nothing could be reached, kDeadlineExceeded where nobody answered in time, kDataLoss where what came could not be
-  // parsed, kCancelled where the asker has cancelled; its text names the upstream and the cause. Ends by `deadline`,
-  // and on the loop's next turn when the query's cancellation is used. `query` must outlive the task.
+  // parsed, kCancelled where the asker has cancelled, kNotFound where `not_from` leaves nobody to ask; its text names
+  // the upstream and the cause. Ends by `deadline`, and on the loop's next turn when the query's cancellation is used.
+  // `query` must outlive the task.
   virtual Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) = 0;
 
   // Costs no more than finding the way.

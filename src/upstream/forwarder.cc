@@ -285,6 +285,12 @@ void Forwarder::Start() {
 // --- queries ---
 
 // DS records are the parent's (RFC 4035 §2.4): the servers of a zone know nothing of its own.
+bool Forwarder::HasOther(const Route& route, const std::string& upstream) {
+  return std::ranges::any_of(route.groups(), [&](const Route::Group& group) {
+    return group.begin != group.end && *route.server(group.begin).record().name != upstream;
+  });
+}
+
 const Forwarder::Zone* Forwarder::ZoneOf(const UpstreamQuery& query) const {
   OctetView name = query.name.wire();
   if (query.type == rr_type::kDs && name.size() > 1) name = name.subspan(size_t{1} + name[0]);
@@ -295,6 +301,9 @@ const Forwarder::Zone* Forwarder::ZoneOf(const UpstreamQuery& query) const {
 Task<absl::StatusOr<UpstreamResponse>> Forwarder::Exchange(const UpstreamQuery& query, Deadline deadline) {
   const Zone* const zone = ZoneOf(query);
   if (const absl::Status nobody = WhyNotAsk(query, zone); !nobody.ok()) return Refuse(nobody);
+  if (query.not_from != nullptr && !HasOther(*zone->route, *query.not_from)) {
+    return Refuse(absl::NotFoundError(StrCat("no upstream but ", *query.not_from, " for this name")));
+  }
   const ZoneReference reference{static_cast<uint32_t>(zone - zones_.data()), plans_};
   return RunRace(reference, query, deadline);
 }

@@ -155,6 +155,7 @@ class Forwarder final : public Upstream {
 
   Task<absl::StatusOr<UpstreamResponse>> RunRace(std::shared_ptr<const Route> route, const UpstreamQuery& query,
                                                  Deadline deadline);
+  static bool HasOther(const Route& route, const std::string& upstream);
   const Zone* ZoneOf(const UpstreamQuery& query) const;
   Task<absl::StatusOr<UpstreamResponse>> RunRace(ZoneReference zone, const UpstreamQuery& query, Deadline deadline);
   static Task<absl::StatusOr<UpstreamResponse>> Refuse(absl::Status why);

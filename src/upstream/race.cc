@@ -76,6 +76,9 @@ Race::Race(asio::io_context& loop, Timeouts& timeouts, std::shared_ptr<const Rou
       tried_(route_->size(), false),
       purpose_(purpose) {
   if (query_.cancellation != nullptr) query_.cancellation->Wakes(&wakeup_);
+  for (size_t i = 0; query_.not_from != nullptr && i < tried_.size(); ++i) {
+    tried_[i] = *route_->server(i).record().name == *query_.not_from;
+  }
   unsigned& budget = route_->state().hedge_budget;
   budget = std::min(budget + 1, Limits::kHedgeBudgetMax);
 }
