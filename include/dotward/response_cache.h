@@ -94,6 +94,7 @@ class ResponseCache {
   std::optional<CachedResponse> LookupStale(const CacheKey& key, SteadyTime now);
   // From now on. Thread-safe.
   void SetStaleMaxAge(Duration max_age) { stale_max_age_.store(max_age, std::memory_order_relaxed); }
+  Duration stale_max_age() const { return stale_max_age_.load(std::memory_order_relaxed); }
 
   // Stores `image` under `key` in place of what was there; the image must be of the key's question, have a lifetime
   // over 0 and not be expired, else nothing happens. An NXDOMAIN that is about the key's own name (not behind an alias)

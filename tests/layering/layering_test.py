@@ -29,6 +29,7 @@ FENCES = [
     (r"libpsl\.h", {"dns"}),
     (r"gnutls/", {"net"}),
     (r"yaml-cpp/", {"config"}),
+    (r"zlib\.h", {"cache"}),
     (r"nlohmann/", {"admin", "app"}),
     (r"httplib\.h", {"admin/http_protocol.cc"}),
     (r"spdlog/", {"base/log.cc"}),
