@@ -7,61 +7,16 @@
 #include "dns/wire.h"
 #include "dnssec/dnssec_limits.h"
 #include "dnssec/ldns_types.h"
+#include "dnssec/name_tools.h"
 
 namespace dotward {
 namespace {
 
-constexpr uint16_t kNxname = 128;   // RFC 9824 §2
-constexpr uint8_t kHashSha1 = 1;    // RFC 5155 §11
-constexpr uint8_t kFlagOptOut = 1;  // RFC 5155 §3.1.2.1
-constexpr size_t kHashOctets = 20;
-constexpr size_t kHashCharacters = 32;
+constexpr uint16_t kNxname = 128;  // RFC 9824 §2
 
 // Negative, zero, positive as in memcmp, by RFC 4034 §6.1.
 int CompareNames(const Name& a, const Name& b) {
   return ldns_dname_compare(ToLdns(a.wire()).get(), ToLdns(b.wire()).get());
-}
-
-// The last `labels` labels of a name that has at least as many.
-Name Suffix(const Name& name, size_t labels) {
-  OctetView wire = name.wire();
-  for (size_t count = name.label_count(); count > labels; --count) wire = wire.subspan(wire[0] + size_t{1});
-  return Name::FromWire(wire);
-}
-
-size_t CommonLabels(const Name& a, const Name& b) {
-  size_t labels = std::min(a.label_count(), b.label_count());
-  while (!(Suffix(a, labels) == Suffix(b, labels))) --labels;
-  return labels;
-}
-
-bool IsBelow(const Name& name, const Name& zone) { return name.IsAtOrBelow(zone) && !(name == zone); }
-
-// "*." before a name that is a proper ancestor of another, so that there is room.
-Name WildcardOf(const Name& closest) {
-  Octets wire = {1, '*'};
-  wire.insert(wire.end(), closest.wire().begin(), closest.wire().end());
-  return Name::FromWire(wire);
-}
-
-std::string LowerOf(OctetView octets) {
-  std::string text(octets.size(), '\0');
-  std::transform(octets.begin(), octets.end(), text.begin(),
-                 [](uint8_t octet) { return static_cast<char>(LowerOctet(octet)); });
-  return text;
-}
-
-// RFC 4648 §7 without padding.
-std::string Base32Hex(OctetView octets) {
-  std::string text;
-  uint32_t bits = 0;
-  unsigned count = 0;
-  for (const uint8_t octet : octets) {
-    bits = (bits << 8U) | octet;
-    for (count += 8; count >= 5; count -= 5) text += "0123456789abcdefghijklmnopqrstuv"[(bits >> (count - 5)) & 31U];
-  }
-  if (count != 0) text += "0123456789abcdefghijklmnopqrstuv"[(bits << (5 - count)) & 31U];
-  return text;
 }
 
 }  // namespace
@@ -104,19 +59,19 @@ void DenialProof::AddNsec(const ScannedMessage& message, const Rrset& rrset, con
 
 void DenialProof::AddNsec3(const ScannedMessage& message, const Rrset& rrset, const RecordEdges& record) {
   const OctetView rdata = RdataOf(message, record);
-  if (rdata.size() < 5 || rdata[0] != kHashSha1 || (rdata[1] & ~uint32_t{kFlagOptOut}) != 0) return;
+  if (rdata.size() < 5 || rdata[0] != kNsec3Sha1 || (rdata[1] & ~uint32_t{kNsec3OptOut}) != 0) return;
   const size_t salt = rdata[4];
-  if (rdata.size() < 6 + salt + kHashOctets || rdata[5 + salt] != kHashOctets) return;
+  if (rdata.size() < 6 + salt + kNsec3HashOctets || rdata[5 + salt] != kNsec3HashOctets) return;
   const OctetView owner = rrset.owner.wire();
-  if (owner[0] != kHashCharacters || !(rrset.owner.Parent() == zone_)) return;
+  if (owner[0] != kNsec3HashCharacters || !(rrset.owner.Parent() == zone_)) return;
   HashParameters parameters{ReadU16(&rdata[2]), Octets(&rdata[5], &rdata[5] + salt)};
   if (!parameters_)
     parameters_ = std::move(parameters);
   else if (!(parameters == *parameters_))
     return;
   const OctetView rest = rdata.subspan(6 + salt);
-  nsec3s_.push_back({LowerOf(owner.subspan(1, kHashCharacters)), Base32Hex(rest.first(kHashOctets)),
-                     (rdata[1] & kFlagOptOut) != 0, Types(rest.subspan(kHashOctets))});
+  nsec3s_.push_back({LowerOf(owner.subspan(1, kNsec3HashCharacters)), Base32Hex(rest.first(kNsec3HashOctets)),
+                     (rdata[1] & kNsec3OptOut) != 0, Types(rest.subspan(kNsec3HashOctets))});
 }
 
 DenialProof::Result DenialProof::NameError(const Name& name) {
@@ -227,11 +182,7 @@ const std::string& DenialProof::HashOf(const Name& name) {
   const auto [known, is_new] = hashes_.try_emplace(LowerOf(name.wire()));
   if (!is_new) return known->second;
   if (!budget_.TakeHash()) return kNone;
-  const LdnsRdf hash(ldns_nsec3_hash_name(ToLdns(name.wire()).get(), kHashSha1, parameters_->iterations,
-                                          static_cast<uint8_t>(parameters_->salt.size()), parameters_->salt.data()));
-  if (hash != nullptr && ldns_rdf_size(hash.get()) > kHashCharacters) {
-    known->second = LowerOf(OctetsOf(*hash).subspan(1, kHashCharacters));
-  }
+  known->second = Nsec3HashOf(name, parameters_->iterations, parameters_->salt);
   return known->second;
 }
 

@@ -47,6 +47,8 @@ struct DnssecLimits {
   static constexpr std::chrono::hours kKeyCacheTtlMax{24};
   static constexpr std::chrono::seconds kBogusZoneTime{60};  // RFC 4035 §4.7, RFC 9520: below five minutes
   static constexpr std::chrono::seconds kFailedZoneTime{1};
+  // Of denials that are used for other names (RFC 8198), all overhead counted: some ten thousand ranges.
+  static constexpr size_t kDenialCacheOctetsMax = size_t{4} << 20;
   // Checks that wait for the thread that makes them.
   static constexpr size_t kChecksQueuedMax = 256;
   // What the forwarding loop checks by itself, estimated in microseconds: handing over costs the twentieth of it.
