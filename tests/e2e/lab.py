@@ -201,12 +201,12 @@ class Dotward(Process):
         return within(5, written, "the dump is in the log")
 
 
-def query(name, rr_type=1, rr_class=1, flags=0x0100, query_id=None, edns=None):
+def query(name, rr_type=1, rr_class=1, flags=0x0100, query_id=None, edns=None, edns_flags=0):
     """A query in wire format; `edns` is the advertised payload size."""
     labels = [label.encode() for label in name.rstrip(".").split(".") if label]
     qname = b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
     query_id = random.randrange(65536) if query_id is None else query_id
-    opt = b"" if edns is None else b"\0" + struct.pack("!HHIH", 41, edns, 0, 0)
+    opt = b"" if edns is None else b"\0" + struct.pack("!HHIH", 41, edns, edns_flags, 0)
     header = struct.pack("!6H", query_id, flags, 1, 0, 0, 1 if opt else 0)
     return header + qname + struct.pack("!HH", rr_type, rr_class) + opt
 
@@ -359,6 +359,8 @@ class Relay:
 class Lab:
     """The folder, the address and the servers. Use `with`, or close()."""
 
+    zones = ZONES  # what NSD serves
+
     def __init__(self, address=None, resolver=True):
         self._cleanup = contextlib.ExitStack()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="dotward-e2e-"))
@@ -437,7 +439,7 @@ class Lab:
     def start_nsd(self):
         zones = "".join(
             f'zone:\n  name: "{zone}"\n  zonefile: "{self.path((zone.rstrip(".") or "root") + ".zone")}"\n'
-            for zone in ZONES
+            for zone in self.zones
         )
         config = self.write(
             "nsd.conf",
@@ -459,7 +461,7 @@ remote-control:
 {zones}""",
         )
         self.nsd = self.keep(Process([program("nsd"), "-d", "-c", config], self.path("nsd.log")))
-        within(10, lambda: ask(self.address, NSD_PORT, query("plain.example", 6), 0.2), "NSD serves\n" + self.nsd.log())
+        within(10, lambda: ask(self.address, NSD_PORT, query(".", 6), 0.2), "NSD serves\n" + self.nsd.log())
 
     # --- the resolver that is dotward's upstream ---
 

@@ -1,0 +1,270 @@
+"""The DNSSEC lab: the zones of dnssec_zones.py, served by NSD; a resolver (Unbound) that hands them out with their
+signatures and judges nothing; and the validators of other makers, which forward to it as dotward does."""
+
+import dataclasses
+import socket
+import struct
+
+import dnssec_zones
+import lab
+import peers
+
+PLAIN_PORT = 5302  # the resolver's, for those that do not forward over TLS
+
+TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28, "DNAME": 39, "DS": 43, "RRSIG": 46,
+         "NSEC": 47, "DNSKEY": 48, "NSEC3": 50}
+NAMES = {number: name for name, number in TYPES.items()}
+RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
+RD, AD, CD, TC = 0x0100, 0x0020, 0x0010, 0x0200
+
+
+@dataclasses.dataclass
+class Reply:
+    """What a resolver said."""
+
+    rcode: str
+    flags: int
+    answer: list  # (type, RDATA), as are the others
+    authority: list
+    additional: list
+    ede: list  # (code, text)
+
+    @property
+    def ad(self):
+        return bool(self.flags & AD)
+
+    def types(self, section="answer"):
+        return [NAMES.get(rr_type, rr_type) for rr_type, _ in getattr(self, section)]
+
+    def addresses(self):
+        return sorted(socket.inet_ntoa(data) for rr_type, data in self.answer if rr_type == TYPES["A"])
+
+    def codes(self):
+        return sorted({code for code, _ in self.ede})
+
+    def __str__(self):
+        errors = "".join(f", EDE {code}{f' ({text})' if text else ''}" for code, text in self.ede)
+        return f"{self.rcode}{' AD' if self.ad else ''} {' '.join(map(str, self.types()))}{errors}"
+
+
+def _skip_name(message, offset):
+    while message[offset]:
+        if message[offset] >= 0xC0:
+            return offset + 2
+        offset += 1 + message[offset]
+    return offset + 1
+
+
+def _extended_errors(options):
+    errors = []
+    while options:
+        code, length = struct.unpack_from("!HH", options)
+        if code == 15:
+            errors.append((struct.unpack_from("!H", options, 4)[0], options[6:4 + length].decode(errors="replace")))
+        options = options[4 + length:]
+    return errors
+
+
+def parse(message):
+    _, flags, questions, *counts = struct.unpack_from("!6H", message)
+    offset = 12
+    for _ in range(questions):
+        offset = _skip_name(message, offset) + 4
+    sections, errors = [], []
+    for count in counts:
+        records = []
+        for _ in range(count):
+            offset = _skip_name(message, offset)
+            rr_type, _, _, length = struct.unpack_from("!HHIH", message, offset)
+            data = message[offset + 10:offset + 10 + length]
+            offset += 10 + length
+            if rr_type == 41:
+                errors = _extended_errors(data)
+            else:
+                records.append((rr_type, data))
+        sections.append(records)
+    return Reply(RCODES.get(flags & 15, str(flags & 15)), flags, *sections, errors)
+
+
+def ask(address, port, name, rr_type, flags=RD, dnssec_ok=True, edns=True):
+    """One question, over TCP where the answer does not fit a datagram."""
+    message = lab.query(name, TYPES[rr_type], flags=flags, edns=1232 if edns else None,
+                        edns_flags=0x8000 if dnssec_ok else 0)
+    reply = lab.ask(address, port, message, 15)
+    if reply is None:
+        raise AssertionError(f"no reply to {name} {rr_type} from {address}:{port}")
+    if struct.unpack_from("!H", reply, 2)[0] & TC:
+        (reply,) = lab.ask_tcp(address, port, [message])
+    return parse(reply)
+
+
+class ZoneLab(lab.Lab):
+    """Zones, NSD and the resolver that does not validate; it serves DNS-over-TLS, and plain DNS beside it."""
+
+    zones = dnssec_zones.ZONES
+
+    def _make_zones(self):
+        maker = dnssec_zones.Maker(self.folder)
+        anchors = maker.make()
+        self.anchor = anchors[0]
+        self.anchors = self.write("anchors", "".join(line + "\n" for line in anchors))
+
+    def resolver_config(self, name, port, plain_port, extra=""):
+        return self.write(f"{name}.conf", f"""server:
+  interface: {self.address}@{port}
+  interface: {self.address}@{plain_port}
+  tls-port: {port}
+  tls-service-key: "{self.path("dot.key")}"
+  tls-service-pem: "{self.path("dot.pem")}"
+  do-ip6: no
+  username: ""
+  chroot: ""
+  directory: "{self.folder}"
+  pidfile: ""
+  use-syslog: no
+  log-queries: yes
+  module-config: "iterator"
+  qname-minimisation: no
+  do-not-query-localhost: no
+  num-threads: 1
+{extra}remote-control:
+  control-enable: no
+forward-zone:
+  name: "."
+  forward-addr: {self.address}@{lab.NSD_PORT}
+""")
+
+    def start_unbound(self, name="unbound"):
+        config = self.resolver_config(name, lab.DOT_PORT, PLAIN_PORT)
+        self.unbound = self.keep(lab.Process([lab.program("unbound"), "-d", "-c", config], self.path(f"{name}.log")))
+        lab.within(10, lambda: lab.ask(self.address, PLAIN_PORT, lab.query(".", 6), 0.2),
+                   "Unbound serves\n" + self.unbound.log())
+        return self.unbound
+
+    def start_liar(self, names):
+        """A resolver that gives an address of its own for some names, unsigned; the port of its DNS-over-TLS."""
+        port, plain_port = peers.free_port(self.address), peers.free_port(self.address)
+        lies = "".join(f'  local-zone: "{name}." redirect\n  local-data: "{name}. 300 A 192.0.2.66"\n'
+                       for name in names)
+        config = self.resolver_config(f"liar-{port}", port, plain_port, lies)
+        liar = self.keep(lab.Process([lab.program("unbound"), "-d", "-c", config], self.path(f"liar-{port}.log")))
+        lab.within(10, lambda: lab.ask(self.address, plain_port, lab.query(".", 6), 0.2),
+                   "the liar serves\n" + liar.log())
+        return port
+
+    def serve_validating(self, extra="", anchors=None, upstreams=(lab.DOT_PORT,)):
+        """dotward with DNSSEC validation, and a cache of its own; `extra` are further lines of `dnssec`."""
+        port = peers.free_port(self.address)
+        described = "".join(f"""  - name: upstream-{upstream}
+    addresses: [{self.address}]
+    port: {upstream}
+    auth_name: {lab.AUTH_NAME}
+    ca_file: {self.path("ca.pem")}
+""" for upstream in upstreams)
+        names = ", ".join(f"upstream-{upstream}" for upstream in upstreams)
+        config = self.write(f"dotward-{port}.yaml", f"""listen: ["{self.address}:{port}"]
+workers: 2
+upstreams:
+{described}forward:
+  - zone: "."
+    upstreams: [{names}]
+admin:
+  socket: {self.path(f"control-{port}.sock")}
+dnssec:
+  validation: on
+  trust_anchors: {anchors or self.anchors}
+{extra}""")
+        return self.serve(config, port=port)
+
+    def ask_resolver(self, name, rr_type, **options):
+        return ask(self.address, PLAIN_PORT, name, rr_type, **options)
+
+    def delv_anchors(self):
+        """The root's anchor as BIND's configuration has it."""
+        tag, algorithm, digest_type, digest = self.anchor.split()[4:]
+        return f'trust-anchors {{ . static-ds {tag} {algorithm} {digest_type} "{digest}"; }};\n'
+
+
+class Validator(peers.Peer):
+    """A resolver of another maker, which validates what the lab's resolver gives it."""
+
+    def ask(self, name, rr_type, **options):
+        return ask(self.address, self.port, name, rr_type, **options)
+
+
+class Unbound(Validator):
+    name = "unbound"
+
+    def command(self):
+        place = self.lab
+        config = self.write("unbound.conf", f"""server:
+  interface: {self.address}@{self.port}
+  do-ip6: no
+  username: ""
+  chroot: ""
+  directory: "{self.folder}"
+  pidfile: ""
+  use-syslog: no
+  module-config: "validator iterator"
+  trust-anchor-file: "{place.anchors}"
+  trust-anchor-signaling: no
+  do-not-query-localhost: no
+  ede: yes
+  val-log-level: 2
+  num-threads: 1
+remote-control:
+  control-enable: no
+forward-zone:
+  name: "."
+  forward-addr: {place.address}@{PLAIN_PORT}
+""")
+        return [lab.program("unbound"), "-d", "-c", config]
+
+
+class KnotResolver(Validator):
+    name = "kresd"
+
+    def command(self):
+        place = self.lab
+        config = self.write("kresd.conf", f"""log_level('notice')
+net.listen('{self.address}', {self.port}, {{ kind = 'dns' }})
+cache.open(64 * MB, 'lmdb://{self.folder}')
+trust_anchors.remove('.')
+trust_anchors.add('{place.anchor}')
+for _, module in ipairs({{ 'ta_update', 'ta_signal_query', 'priming', 'detect_time_skew', 'detect_time_jump' }}) do
+  modules.unload(module)
+end
+policy.add(policy.all(policy.FORWARD('{place.address}@{PLAIN_PORT}')))
+""")
+        return [lab.program("kresd"), "-n", "-c", config, str(self.folder)]
+
+
+class Named(Validator):
+    name = "named"
+
+    def endpoint(self):
+        # It listens on addresses that an interface has, and on no others of 127.0.0.0/8.
+        return "127.0.0.1", peers.free_port("127.0.0.1")
+
+    def command(self):
+        place = self.lab
+        config = self.write("named.conf", f"""options {{
+  directory "{self.folder}";
+  pid-file none;
+  session-keyfile none;
+  lock-file none;
+  listen-on port {self.port} {{ {self.address}; }};
+  listen-on-v6 {{ none; }};
+  allow-query {{ any; }};
+  recursion yes;
+  empty-zones-enable no;
+  dnssec-validation yes;
+  forward only;
+  forwarders {{ {place.address} port {PLAIN_PORT}; }};
+}};
+controls {{ }};
+{place.delv_anchors()}""")
+        return [lab.program("named"), "-f", "-g", "-n", "1", "-c", config]
+
+
+VALIDATORS = (Unbound, KnotResolver, Named)

@@ -1,0 +1,292 @@
+#!/usr/bin/env python3
+"""DNSSEC: dotward in the lab of dnssec_zones.py, and validators of other makers beside it. The same questions go to all
+of them, and what they say of an answer (RCODE, AD) has to be the same, but where dnssec_cases.py explains why not."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import unittest
+
+import dnssec_cases
+import dnssec_lab
+import lab
+from dnssec_cases import BOGUS, CASES, INSECURE, SECURE, Case
+from dnssec_lab import AD, CD, RD
+
+ALL = [case for cases in CASES.values() for case in cases]
+NO_EDE = "-"
+
+
+def verdict(reply):
+    return reply.rcode, reply.ad
+
+
+def expected_of(who, case):
+    """RCODE and AD of this validator, and why they are what they are if they are not the case's."""
+    known = dnssec_cases.disagreement(case, who)
+    if known is None:
+        return case.expected(), ""
+    return dataclasses.replace(case, verdict=known.verdict).expected(), known.why
+
+
+def show(codes):
+    return ",".join(map(str, codes)) or NO_EDE
+
+
+def report(title, rows):
+    """A table for whoever reads the log of the test."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    print(f"\n{title}")
+    for row in rows:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    print(flush=True)
+
+
+class CasesTest(unittest.TestCase):
+    def test_every_question_is_asked_once(self):
+        self.assertEqual([str(case) for case, count in collections.Counter(map(str, ALL)).items() if count > 1], [])
+
+    def test_every_code_of_rfc_8914_that_a_validator_gives_is_asked_for(self):
+        self.assertLessEqual({1, 2, 6, 7, 8, 9, 10, 11, 12, 27}, {case.ede for case in ALL})
+
+    def test_every_explanation_explains_something(self):
+        for known in dnssec_cases.DISAGREEMENTS:
+            for who in known.who:
+                self.assertTrue(any(dnssec_cases.disagreement(case, who) is known and case.verdict != known.verdict
+                                    for case in ALL), known)
+
+
+def tell(wrong):
+    return "\n" + "\n".join(wrong)
+
+
+class ValidatorsTest(unittest.TestCase):
+    """The lab itself: what every zone is made for, others see in it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = dnssec_lab.ZoneLab()
+        cls.addClassCleanup(cls.lab.close)
+        cls.validators = [kind(cls.lab).start() for kind in dnssec_lab.VALIDATORS]
+        # Of what is remembered, extended errors may be others.
+        cls.first = cls.ask_all(dnssec_ok=True)
+
+    @classmethod
+    def ask_all(cls, **options):
+        """Their replies, by name and case. Each of them is asked one question after the other."""
+        def run(validator):
+            return {(validator.name, case): validator.ask(case.name, case.type, **options) for case in ALL}
+
+        replies = {}
+        with concurrent.futures.ThreadPoolExecutor(len(cls.validators)) as pool:
+            for answered in pool.map(run, cls.validators):
+                replies.update(answered)
+        return replies
+
+    def test_upstream_judges_nothing_and_hands_out_signatures(self):
+        for case in ALL:
+            reply = self.lab.ask_resolver(case.name, case.type, flags=RD | CD)
+            self.assertEqual(verdict(reply), (case.rcode, False), f"{case}: {reply}")
+        self.assertIn("RRSIG", self.lab.ask_resolver("www.nsec.lab", "A").types())
+        self.assertIn("NSEC3", self.lab.ask_resolver("www.nsec3.lab", "MX").types("authority"))
+
+    def test_every_zone_is_what_it_is_made_for(self):
+        wrong = []
+        for (who, case), reply in self.first.items():
+            expected, why = expected_of(who, case)
+            if verdict(reply) != expected:
+                wrong.append(f"{who}: {case} is {case.verdict}, expected {expected}, got {reply} {why}")
+        self.assertEqual(wrong, [], tell(wrong))
+
+    def test_those_who_ask_with_ad_alone_are_shown_it(self):
+        wrong = [f"{who}: {case}: {reply}" for (who, case), reply in self.ask_all(flags=RD | AD, edns=False).items()
+                 if verdict(reply) != expected_of(who, case)[0]]
+        self.assertEqual(wrong, [], tell(wrong))
+
+    def test_those_who_do_not_ask_are_not_shown_ad(self):
+        wrong = [f"{who}: {case}: {reply}" for (who, case), reply in self.ask_all(edns=False).items()
+                 if verdict(reply) != (expected_of(who, case)[0][0], False)]
+        self.assertEqual(wrong, [], tell(wrong))
+
+    def test_extended_errors_are_told_for_comparison(self):
+        names = [validator.name for validator in self.validators]
+        rows = [(str(case), case.verdict, show([case.ede] if case.ede else []),
+                 *(show(self.first[name, case].codes()) for name in names)) for case in ALL]
+        report("Extended errors, of which others give fewer than we do:",
+               [("question", "verdict", "RFC 8914", *names)] + [row for row in rows if set(row[2:]) != {NO_EDE}])
+        # Where they name a date, it is that date.
+        for code in (7, 8):
+            for name in ("unbound", "kresd"):
+                self.assertEqual([str(case) for case in ALL if case.ede == code and
+                                  code not in self.first[name, case].codes()], [], name)
+
+    def test_delv_accepts_what_is_secure_and_refuses_what_is_bogus(self):
+        anchors = self.lab.write("delv.anchors", self.lab.delv_anchors())
+
+        def check(case):
+            printed = lab.run(lab.program("delv"), f"@{self.lab.address}", "-p", str(dnssec_lab.PLAIN_PORT), "-a",
+                              anchors, "+root=.", case.name, case.type)
+            failed = "resolution failed" in printed and "failed: ncache" not in printed
+            unsigned = "; unsigned answer" in printed or "; negative response, unsigned" in printed
+            accepted = "fully validated" in printed and not failed and not unsigned
+            well = failed if case.verdict == BOGUS else accepted
+            return None if well else f"{case} is {case.verdict}\n{printed}"
+
+        # A process for each: not all of them, but one of each kind below each name of the top level.
+        kinds = {(case.name.split(".")[-2:][0], case.verdict, case.rcode): case for case in ALL
+                 if case.verdict != INSECURE and not dnssec_cases.disagreement(case, "named")}
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            wrong = [line for line in pool.map(check, kinds.values()) if line]
+        self.assertEqual(wrong, [], tell(wrong))
+
+
+class DotwardTest(unittest.TestCase):
+    """dotward, with the anchor of the lab's root."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = dnssec_lab.ZoneLab()
+        cls.addClassCleanup(cls.lab.close)
+        cls.server = cls.lab.serve_validating()
+        cls.first = {case: cls.ask(case) for case in ALL}
+
+    @classmethod
+    def ask(cls, case, **options):
+        return dnssec_lab.ask(cls.server.address, cls.server.port, case.name, case.type, **options)
+
+    def setUp(self):
+        self.assertTrue(self.server.running(), "dotward ended before this test\n" + self.server.log())
+
+    def assert_verdicts(self, replies, expected):
+        wrong = [f"{case} is {case.verdict}, expected {expected(case)}, got {reply}" for case, reply in replies.items()
+                 if verdict(reply) != expected(case)]
+        self.assertEqual(wrong, [], tell(wrong))
+
+    def test_R4_what_is_secure_has_ad_and_what_is_bogus_is_servfail(self):
+        self.assert_verdicts(self.first, lambda case: case.expected())
+
+    def test_R4_the_verdict_comes_from_the_cache_as_it_came_at_first(self):
+        self.assert_verdicts({case: self.ask(case) for case in ALL}, lambda case: case.expected())
+
+    def test_R4_those_who_ask_with_ad_alone_are_shown_it(self):
+        replies = {case: self.ask(case, flags=RD | AD, edns=False) for case in ALL}
+        self.assert_verdicts(replies, lambda case: case.expected())
+
+    def test_R4_those_who_do_not_ask_are_not_shown_ad(self):
+        replies = {case: self.ask(case, edns=False) for case in ALL}
+        self.assert_verdicts(replies, lambda case: (case.expected()[0], False))
+
+    def test_R4_the_order_of_the_questions_makes_no_difference(self):
+        server = self.lab.serve_validating()
+        replies = {case: dnssec_lab.ask(server.address, server.port, case.name, case.type) for case in reversed(ALL)}
+        self.assert_verdicts(replies, lambda case: case.expected())
+
+    def test_C7_who_did_not_set_do_gets_no_signatures_and_no_proofs(self):
+        for case in ALL:
+            reply = self.ask(case, dnssec_ok=False)
+            given = {rr_type for section in ("answer", "authority", "additional") for rr_type in reply.types(section)}
+            self.assertEqual(given & {"RRSIG", "NSEC", "NSEC3"}, set(), f"{case}: {reply}")
+
+    def test_C7_who_set_do_gets_the_proof_of_a_secure_answer(self):
+        for case, reply in self.first.items():
+            if case.verdict == SECURE:
+                self.assertIn("RRSIG", reply.types() + reply.types("authority"), f"{case}: {reply}")
+
+    def test_R5_C7_checking_disabled_gets_the_data_unjudged_and_keeps_it_to_itself(self):
+        server = self.lab.serve_validating()
+        for flags, expected in ((RD | CD, lambda case: (case.rcode, False)), (RD, Case.expected),
+                                (RD | CD, lambda case: (case.rcode, False))):
+            replies = {case: dnssec_lab.ask(server.address, server.port, case.name, case.type, flags=flags)
+                       for case in ALL if case.verdict == BOGUS}
+            self.assert_verdicts(replies, expected)
+            for case, reply in replies.items():
+                self.assertEqual(reply.flags & CD, flags & CD, case)
+
+    # --- extended errors ---
+
+    def assert_code(self, code):
+        cases = [case for case in ALL if case.ede == code]
+        self.assertTrue(cases)
+        wrong = [f"{case}: {self.first[case]}" for case in cases if code not in self.first[case].codes()]
+        self.assertEqual(wrong, [], tell(wrong))
+
+    def test_R6_unsupported_algorithm_is_1(self):
+        self.assert_code(1)
+
+    def test_R6_unsupported_digest_is_2(self):
+        self.assert_code(2)
+
+    def test_R6_signature_that_does_not_fit_is_6(self):
+        self.assert_code(6)
+
+    def test_R6_expired_signature_is_7(self):
+        self.assert_code(7)
+
+    def test_R6_signature_that_is_not_yet_valid_is_8(self):
+        self.assert_code(8)
+
+    def test_R6_missing_key_is_9(self):
+        self.assert_code(9)
+
+    def test_R6_missing_signature_is_10(self):
+        self.assert_code(10)
+
+    def test_R6_key_without_the_zone_bit_is_11(self):
+        self.assert_code(11)
+
+    def test_R6_missing_denial_is_12(self):
+        self.assert_code(12)
+
+    def test_R6_too_many_iterations_are_27(self):
+        self.assert_code(27)
+
+    def test_R6_what_is_bogus_says_where(self):
+        for case, reply in self.first.items():
+            if case.verdict == BOGUS:
+                self.assertIn("lab", " ".join(text for _, text in reply.ede), f"{case}: {reply}")
+
+    # --- anchors ---
+
+    def test_R4_nothing_is_secure_below_an_anchor_that_does_not_fit(self):
+        tag, algorithm, digest, _ = self.lab.anchor.split()[4:]
+        other = self.lab.write("other-anchor", f". 3600 IN DS {tag} {algorithm} {digest} {'ab' * 32}\n")
+        server = self.lab.serve_validating(anchors=other)
+        reply = dnssec_lab.ask(server.address, server.port, "www.nsec.lab", "A")
+        self.assertEqual(verdict(reply), ("SERVFAIL", False), reply)
+        self.assertIn(9, reply.codes(), reply)
+
+    def test_R4_negative_trust_anchor_lets_its_zone_pass_as_insecure(self):
+        server = self.lab.serve_validating("  negative_trust_anchors: [altered.lab, nsec3.lab]\n")
+        for name, expected in (("www.altered.lab", ("NOERROR", False)), ("fine.altered.lab", ("NOERROR", False)),
+                               ("missing.nsec3.lab", ("NXDOMAIN", False)), ("www.nsec.lab", ("NOERROR", True)),
+                               ("to-bogus.nsec.lab", ("NOERROR", False)), ("www.expired.lab", ("SERVFAIL", False))):
+            reply = dnssec_lab.ask(server.address, server.port, name, "A")
+            self.assertEqual(verdict(reply), expected, f"{name}: {reply}")
+
+    # --- an upstream that lies ---
+
+    LIES = [f"www.{zone}.lab" for zone in ("alg13", "alg15", "nsec", "nsec3", "rollover", "standby-ds")]
+
+    def test_R4_an_upstream_that_lies_is_not_believed(self):
+        server = self.lab.serve_validating(upstreams=[self.lab.start_liar(self.LIES + ["lied.nsec3.lab"])])
+        for name in self.LIES:
+            reply = dnssec_lab.ask(server.address, server.port, name, "A")
+            self.assertEqual(verdict(reply), ("SERVFAIL", False), f"{name}: {reply}")
+            self.assertIn(10, reply.codes(), f"{name}: {reply}")
+        reply = dnssec_lab.ask(server.address, server.port, "lied.nsec3.lab", "A")
+        self.assertEqual(verdict(reply), ("SERVFAIL", False), reply)
+        # What it does not lie about is as secure as ever.
+        reply = dnssec_lab.ask(server.address, server.port, "www.alg14.lab", "A")
+        self.assertEqual(verdict(reply), ("NOERROR", True), reply)
+
+    def test_R4_another_upstream_is_asked_before_an_answer_is_called_bogus(self):
+        liar = self.lab.start_liar(self.LIES)
+        server = self.lab.serve_validating(upstreams=[liar, lab.DOT_PORT])
+        for name in self.LIES:
+            reply = dnssec_lab.ask(server.address, server.port, name, "A")
+            self.assertEqual(verdict(reply), ("NOERROR", True), f"{name}: {reply}")
+            self.assertEqual(reply.addresses(), ["192.0.2.1"], name)
+
+
+if __name__ == "__main__":
+    lab.main()

@@ -1,0 +1,360 @@
+"""The zones of the DNSSEC lab: from the root down, signed when the lab is made, and then spoiled where a zone is to be
+wrong. BIND's tools make keys and signatures; DS records are made here, so that they can be of any kind."""
+
+import base64
+import concurrent.futures
+import dataclasses
+import hashlib
+import pathlib
+import shutil
+import struct
+import time
+from typing import Callable, Optional
+
+import lab
+
+DAY = 86400
+
+# What most zones hold, so that the same questions can be asked of each.
+CONTENT = """www 300 A 192.0.2.1
+www 300 AAAA 2001:db8::1
+*.wild 300 A 192.0.2.2
+blocked.wild 300 TXT "here, so no wildcard below"
+leaf.ent 300 A 192.0.2.3
+"""
+
+# Aliases over zone cuts.
+ALIASES = """alias 300 CNAME www
+to-secure 300 CNAME www.nsec3.lab.
+to-insecure 300 CNAME www.unsigned.lab.
+to-bogus 300 CNAME www.altered.lab.
+to-nothing 300 CNAME missing.nsec3.lab.
+to-nodata 300 CNAME leaf.ent.nsec3.lab.
+*.aliases 300 CNAME www.nsec3.lab.
+d-secure 300 DNAME nsec3.lab.
+d-insecure 300 DNAME unsigned.lab.
+d-bogus 300 DNAME altered.lab.
+"""
+
+DIGESTS = {1: hashlib.sha1, 2: hashlib.sha256, 4: hashlib.sha384}
+
+
+def wire_name(name):
+    labels = [label for label in name.rstrip(".").split(".") if label]
+    return b"".join(bytes([len(label)]) + label.lower().encode() for label in labels) + b"\0"
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """A DNSKEY, and where dnssec-keygen put it."""
+
+    zone: str
+    flags: int
+    algorithm: int
+    public: str  # base64
+    path: pathlib.Path
+
+    @staticmethod
+    def make(folder, zone, algorithm):
+        size = ["-b", "2048"] if "RSA" in algorithm else []
+        printed = lab.run(lab.program("dnssec-keygen"), "-q", "-K", str(folder), "-a", algorithm, *size, "-f", "KSK",
+                          zone)
+        path = folder / (printed.split()[-1] + ".key")
+        line = next(line for line in path.read_text().splitlines() if not line.startswith(";"))
+        fields = line.split()
+        flags, _, number = (int(field) for field in fields[3:6])
+        return Key(zone, flags, number, "".join(fields[6:]), path)
+
+    def rdata(self):
+        return struct.pack("!HBB", self.flags, 3, self.algorithm) + base64.b64decode(self.public)
+
+    def text(self):
+        return f"{self.flags} 3 {self.algorithm} {self.public}"
+
+    def tag(self):
+        """RFC 4034, appendix B."""
+        octets = self.rdata()
+        total = sum(octet << 8 if index % 2 == 0 else octet for index, octet in enumerate(octets))
+        return (total + (total >> 16)) & 0xFFFF
+
+    def ds(self, digest=2):
+        make = DIGESTS.get(digest, hashlib.sha256)
+        return f"{self.tag()} {self.algorithm} {digest} {make(wire_name(self.zone) + self.rdata()).hexdigest()}"
+
+
+def sha256_of_each(keys):
+    return [key.ds() for key in keys]
+
+
+@dataclasses.dataclass(frozen=True)
+class Zone:
+    """A zone, and what is wrong with it."""
+
+    records: str = CONTENT
+    # One key for each; the first signs. An unsigned zone has none.
+    algorithms: tuple = ("ECDSAP256SHA256",)
+    signing: int = 1  # how many of the keys sign
+    nsec3: Optional[int] = None  # iterations
+    opt_out: bool = False
+    starts: int = -DAY  # seconds from now
+    ends: int = 14 * DAY
+    # The DS records at the parent.
+    ds: Callable = sha256_of_each
+    # What the world sees of a key that signed, in the zone and by its DS.
+    published: Callable = lambda key: key
+    # Turns the signed zone's records into those that are served.
+    spoil: Callable = lambda zone, records: records
+    signer: str = "dnssec-signzone"
+
+
+@dataclasses.dataclass
+class Record:
+    """A line of a signed zone."""
+
+    owner: str
+    ttl: int
+    type: str
+    data: str
+
+    @staticmethod
+    def parse(line):
+        owner, ttl, _, rr_type, data = line.split(None, 4)
+        return Record(owner, int(ttl), rr_type, data)
+
+    def line(self):
+        return f"{self.owner} {self.ttl} IN {self.type} {self.data}"
+
+    def covers(self, rr_type):
+        """Whether this is the signature of such a record."""
+        return self.type == "RRSIG" and self.data.split()[0] == rr_type
+
+    def of(self, *types):
+        return self.type in types or any(self.covers(rr_type) for rr_type in types)
+
+
+def without(*types, owner=None):
+    """Spoils a zone: no record of these types, nor a signature of one (at this name)."""
+    def spoil(zone, records):
+        return [record for record in records
+                if not (record.of(*types) and (owner is None or record.owner == f"{owner}.{zone}."))]
+    return spoil
+
+
+def without_signatures(owner=None, of=None):
+    def spoil(zone, records):
+        return [record for record in records
+                if not (record.type == "RRSIG" and (of is None or record.covers(of))
+                        and (owner is None or record.owner == f"{owner}.{zone}."))]
+    return spoil
+
+
+def replaced(old, new, rr_type):
+    """Spoils a zone: the data of records of this type is other data."""
+    def spoil(zone, records):
+        hit = [record for record in records if record.type == rr_type and old in record.data]
+        if not hit:
+            raise AssertionError(f"{zone} has no {rr_type} with {old}")
+        for record in hit:
+            record.data = record.data.replace(old, new)
+        return records
+    return spoil
+
+
+def with_algorithm(number):
+    """As if the zone were signed with an algorithm of this number."""
+    def spoil(_, records):
+        for record in records:
+            if record.type == "RRSIG":
+                covered, _, rest = record.data.split(None, 2)
+                record.data = f"{covered} {number} {rest}"
+        return records
+    return spoil
+
+
+def compacted(zone, records):
+    """RFC 9824: a denial is an NSEC of the very name that was asked for, up to the name that follows it at once. The
+    signer made it for helpers that now leave: the names that follow, and the records that stand for NXNAME."""
+    for owner in ("missing", "nodata"):
+        if not any(record.type == "NSEC" and record.owner == f"{owner}.{zone}." and
+                   record.data.startswith(f"\\000.{owner}.{zone}.") for record in records):
+            raise AssertionError(f"{zone} has no compact denial of {owner}")
+    return [record for record in records if not record.owner.startswith("\\000.") and not record.of("TYPE128")]
+
+
+def chained(*spoils):
+    def spoil(zone, records):
+        for each in spoils:
+            records = each(zone, records)
+        return records
+    return spoil
+
+
+SIGNED = Zone()
+UNSIGNED = Zone(algorithms=())
+
+ZONES = {
+    ".": Zone(records=""),
+    # Nobody asks a name server at its address, so it may be any. `stripped-ds` has lost its DS records here, though the
+    # NSEC tells of them.
+    "lab": Zone(records="ns 300 A 127.0.0.1\n", spoil=without("DS", owner="stripped-ds")),
+
+    # Algorithms.
+    "alg8.lab": Zone(algorithms=("RSASHA256",)),
+    "alg10.lab": Zone(algorithms=("RSASHA512",)),
+    "alg13.lab": SIGNED,
+    "alg14.lab": Zone(algorithms=("ECDSAP384SHA384",)),
+    "alg15.lab": Zone(algorithms=("ED25519",)),
+    "alg16.lab": Zone(algorithms=("ED448",)),
+    "alg5.lab": Zone(algorithms=("RSASHA1",)),
+    "alg7.lab": Zone(algorithms=("NSEC3RSASHA1",), nsec3=0),
+    "alg200.lab": Zone(published=lambda key: dataclasses.replace(key, algorithm=200), spoil=with_algorithm(200)),
+
+    # Digests.
+    "sha384-ds.lab": Zone(ds=lambda keys: [keys[0].ds(4)]),
+    "sha1-ds.lab": Zone(ds=lambda keys: [keys[0].ds(1)]),
+    "unknown-ds.lab": Zone(ds=lambda keys: [keys[0].ds(200)]),
+    # RFC 4509 §3: where there is SHA-256, SHA-1 does not count.
+    "sha1-right-sha256-wrong.lab": Zone(ds=lambda keys: [
+        keys[0].ds(1), keys[0].ds(2)[:-8] + ("00000000" if keys[0].ds(2)[-8:] != "00000000" else "11111111")]),
+    "unknown-and-known-ds.lab": Zone(ds=lambda keys: [
+        keys[0].ds(), dataclasses.replace(keys[0], algorithm=200).ds()]),
+
+    # Denials.
+    "nsec.lab": Zone(records=CONTENT + ALIASES),
+    "nsec3.lab": Zone(records=CONTENT + ALIASES, nsec3=0),
+    "optout.lab": Zone(records=CONTENT, nsec3=0, opt_out=True),
+    "iterations50.lab": Zone(nsec3=50),
+    "iterations51.lab": Zone(nsec3=51),
+    "iterations151.lab": Zone(nsec3=151, signer="ldns-signzone"),  # BIND's refuses
+    "compact.lab": Zone(
+        records=CONTENT + "missing 300 TYPE128 \\# 1 00\n\\000.missing 300 TXT next\n"
+                          "nodata 300 A 192.0.2.4\n\\000.nodata 300 TXT next\n",
+        signer="ldns-signzone", spoil=compacted),
+    "stripped-nsec.lab": Zone(spoil=without("NSEC")),
+    "stripped-nsec3.lab": Zone(nsec3=0, spoil=without("NSEC3", "NSEC3PARAM")),
+    # It denies a name that its own NSEC says is there.
+    "lying.lab": Zone(spoil=without("A", "AAAA", owner="www")),
+
+    # Cuts.
+    "unsigned.lab": Zone(records=CONTENT + ALIASES, algorithms=()),
+    "signed.unsigned.lab": SIGNED,
+    "island.lab": Zone(ds=lambda _: []),
+    "deep.cut.lab": SIGNED,
+    "signed.nsec3.lab": SIGNED,
+    "unsigned.nsec3.lab": UNSIGNED,
+    "deep.cut.nsec3.lab": SIGNED,
+    "deep.loose.nsec3.lab": UNSIGNED,
+    "signed.optout.lab": SIGNED,
+    "unsigned.optout.lab": UNSIGNED,
+    "deep.loose.optout.lab": UNSIGNED,
+
+    # Wrong in one way each.
+    "altered.lab": Zone(records=CONTENT + "fine 300 A 192.0.2.5\n", spoil=replaced("192.0.2.1", "192.0.2.66", "A")),
+    "expired.lab": Zone(starts=-30 * DAY, ends=-10 * DAY),
+    "future.lab": Zone(starts=10 * DAY, ends=30 * DAY),
+    "no-rrsig.lab": Zone(spoil=without_signatures(owner="www")),
+    "no-rrsigs.lab": Zone(spoil=without_signatures()),
+    "no-dnskey.lab": Zone(spoil=without("DNSKEY")),
+    "no-dnskey-rrsig.lab": Zone(spoil=without_signatures(of="DNSKEY")),
+    "no-zone-bit.lab": Zone(published=lambda key: dataclasses.replace(key, flags=1)),
+    "wrong-ds.lab": Zone(ds=lambda keys: [dataclasses.replace(keys[0], public=SOME_KEY).ds()]),
+    "wrong-digest.lab": Zone(ds=lambda keys: [" ".join(keys[0].ds().split()[:3] + ["00" * 32])]),
+    "stripped-ds.lab": SIGNED,
+    "no-signatures-no-keys.lab": Zone(spoil=chained(without("DNSKEY", "NSEC"), without_signatures())),
+
+    # Half-way through a key rollover: two DS, two keys, one of which signs; and before the new key is published.
+    "rollover.lab": Zone(algorithms=("ECDSAP256SHA256", "ECDSAP256SHA256")),
+    "algorithm-rollover.lab": Zone(algorithms=("ECDSAP256SHA256", "RSASHA256")),
+    "standby-ds.lab": Zone(ds=lambda keys: [keys[0].ds(), dataclasses.replace(keys[0], public=SOME_KEY).ds()]),
+}
+
+SOME_KEY = base64.b64encode(bytes(range(64))).decode()
+
+
+def file_name(zone):
+    return (zone.rstrip(".") or "root") + ".zone"
+
+
+def parent_of(zone):
+    """The zone above, or None for the root."""
+    above = zone
+    while above != ".":
+        above = above.partition(".")[2] or "."
+        if above in ZONES:
+            return above
+    return None
+
+
+class Maker:
+    """Makes the zone files in a folder."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._keys = {}
+        self.now = int(time.time())
+
+    def make(self):
+        """Writes every zone, and returns the DS records of the root's key."""
+        # The work is done by child processes: two at a time, as on the smallest machine.
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for name, keys in zip(ZONES, pool.map(self._make_keys, ZONES)):
+                self._keys[name] = keys
+            for _ in pool.map(self._make_zone, ZONES):
+                pass
+        return [f". 3600 IN DS {text}" for text in self._ds(".")]
+
+    def _make_keys(self, name):
+        return [Key.make(self._folder, name, algorithm) for algorithm in ZONES[name].algorithms]
+
+    def _published(self, name):
+        return [ZONES[name].published(key) for key in self._keys[name]]
+
+    def _ds(self, name):
+        return ZONES[name].ds(self._published(name)) if self._keys[name] else []
+
+    def _text(self, name):
+        """The zone before it is signed."""
+        origin = name if name == "." else name + "."
+        lines = [f"$ORIGIN {origin}", "@ 3600 IN SOA ns.lab. hostmaster.lab. 1 3600 900 86400 60",
+                 "@ 3600 IN NS ns.lab."]
+        for child in ZONES:
+            if parent_of(child) == name:
+                lines.append(f"{child}. 3600 IN NS ns.lab.")
+                lines += [f"{child}. 3600 IN DS {text}" for text in self._ds(child)]
+        lines += [f"{origin} 3600 IN DNSKEY {key.text()}" for key in self._keys[name]]
+        return "\n".join(lines) + "\n" + ZONES[name].records
+
+    def _date(self, seconds):
+        return time.strftime("%Y%m%d%H%M%S", time.gmtime(self.now + seconds))
+
+    def _sign(self, name, path):
+        zone = ZONES[name]
+        keys = [str(key.path.with_suffix("")) for key in self._keys[name][:zone.signing]]
+        output = str(path) + ".signed"
+        if zone.signer == "ldns-signzone":
+            options = [] if zone.nsec3 is None else ["-n", "-t", str(zone.nsec3)]
+            lab.run(lab.program(zone.signer), *options, "-i", self._date(zone.starts), "-e", self._date(zone.ends),
+                    "-o", name, "-f", output, str(path), *keys)
+        else:
+            # -z: with every key, whatever its flags; -P: what comes out may well be wrong.
+            options = ["-z", "-P", "-q", "-n", "1", "-O", "full", "-d", str(self._folder), "-K", str(self._folder)]
+            if zone.nsec3 is not None:
+                options += ["-3", "-", "-H", str(zone.nsec3)] + (["-A"] if zone.opt_out else [])
+            lab.run(lab.program(zone.signer), *options, "-s", self._date(zone.starts), "-e", self._date(zone.ends),
+                    "-o", name, "-f", output, str(path), *keys)
+        shutil.move(output, path)
+
+    def _make_zone(self, name):
+        zone = ZONES[name]
+        path = self._folder / file_name(name)
+        path.write_text(self._text(name))
+        if not zone.algorithms:
+            return
+        self._sign(name, path)
+        records = [Record.parse(line) for line in path.read_text().splitlines() if line and line[0] != ";"]
+        for key, published in zip(self._keys[name], self._published(name)):
+            for record in records:
+                # The signer may have written the key's octets in groups.
+                if record.type == "DNSKEY" and "".join(record.data.partition(";")[0].split()[3:]) == key.public:
+                    record.data = published.text()
+        path.write_text("".join(record.line() + "\n" for record in zone.spoil(name, records)))
