@@ -37,6 +37,8 @@ class TrustAnchors {
   // The same from a file. kNotFound, kPermissionDenied or kUnavailable where it cannot be read.
   static absl::StatusOr<TrustAnchors> Load(const std::string& path);
 
+  // A key of `zone` is trusted, beside those that are.
+  void Add(Name zone, DelegationSigner signer);
   // What is at or below `zone` is insecure, until `end`.
   void AddNegative(Name zone, std::optional<WallTime> end);
 
@@ -50,8 +52,6 @@ class TrustAnchors {
   const std::vector<Negative>& negatives() const { return negatives_; }
 
  private:
-  void Add(Name zone, DelegationSigner signer);
-
   std::vector<Anchor> anchors_;
   std::vector<Negative> negatives_;
 };
