@@ -22,6 +22,7 @@ struct DnssecLimits {
   static constexpr size_t kSignaturesPerRrsetMax = 8;  // looked at; two algorithms in a rollover make four
   // One for each label from the name to its zone, the next closer name and the wildcard: enough for an address written
   // backwards, label by label.
+  static constexpr size_t kSignersPerRrsetMax = 4;  // zones that are looked for because a signature names them
   static constexpr unsigned kNsec3HashesPerResponse = 48;
   static constexpr uint16_t kNsec3IterationsMax = 50;  // RFC 9276 §3.2; more makes the zone insecure
   static constexpr size_t kDenialRecordsMax = 32;      // NSEC and NSEC3 that are looked at
@@ -46,10 +47,10 @@ struct DnssecLimits {
   static constexpr size_t kKeyCacheEntriesMax = 8192;
   static constexpr std::chrono::seconds kKeyCacheTtlMin{1};
   static constexpr std::chrono::hours kKeyCacheTtlMax{24};
-  static constexpr std::chrono::seconds kBogusZoneTime{60};  // RFC 4035 §4.7, RFC 9520: below five minutes
-  static constexpr std::chrono::seconds kFailedZoneTime{1};
   // Of denials that are used for other names (RFC 8198), all overhead counted: some ten thousand ranges.
   static constexpr size_t kDenialCacheOctetsMax = size_t{4} << 20;
+  static constexpr std::chrono::hours kInsecureZoneTtlMax{1};  // RFC 9077 caps what denials may say
+  static constexpr std::chrono::seconds kBogusZoneTime{60};    // RFC 4035 §4.7, RFC 9520: below five minutes
   // Checks that wait for the thread that makes them.
   static constexpr size_t kChecksQueuedMax = 256;
   // What the forwarding loop checks by itself, estimated in microseconds: handing over costs the twentieth of it.

@@ -1,0 +1,86 @@
+#include "dnssec/key_cache.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "dnssec/dnssec_limits.h"
+#include "dnssec/name_tools.h"
+
+namespace dotward {
+namespace {
+
+OctetView ParentOf(OctetView wire_name) { return wire_name.subspan(wire_name[0] + size_t{1}); }
+
+Duration TimeOf(const ZonePtr& zone, uint32_t ttl) {
+  const Duration wanted = std::chrono::seconds(ttl);
+  if (zone != nullptr && zone->verdict.bogus()) return DnssecLimits::kBogusZoneTime;
+  const bool secure = zone != nullptr && zone->verdict.secure();
+  const Duration max = secure ? Duration(DnssecLimits::kKeyCacheTtlMax) : Duration(DnssecLimits::kInsecureZoneTtlMax);
+  return std::clamp<Duration>(wanted, DnssecLimits::kKeyCacheTtlMin, max);
+}
+
+}  // namespace
+
+void KeyCache::PutZone(const Name& name, ZonePtr zone, uint32_t ttl, SteadyTime now) {
+  Put(name, {.zone = std::move(zone)}, ttl, now);
+}
+
+void KeyCache::PutNoCut(const Name& name, Below below, uint32_t ttl, SteadyTime now) {
+  Put(name, {.nothing_below = below == Below::kNothing}, ttl, now);
+}
+
+void KeyCache::Put(const Name& name, Entry entry, uint32_t ttl, SteadyTime now) {
+  std::string key = LowerOf(name.wire());
+  if (const auto known = entries_.find(key); known != entries_.end()) {
+    ages_.erase(known->second.age);
+    entries_.erase(known);
+  }
+  if (entries_.size() == DnssecLimits::kKeyCacheEntriesMax) {
+    entries_.erase(ages_.front());
+    ages_.pop_front();
+  }
+  entry.expires_at = now + std::chrono::duration_cast<SteadyTime::duration>(TimeOf(entry.zone, ttl));
+  entry.age = ages_.insert(ages_.end(), key);
+  entries_.emplace(std::move(key), std::move(entry));
+}
+
+const KeyCache::Entry* KeyCache::Find(OctetView wire_name, SteadyTime now) const {
+  const auto found = entries_.find(LowerOf(wire_name));
+  return found == entries_.end() || now >= found->second.expires_at ? nullptr : &found->second;
+}
+
+KeyCache::Position KeyCache::Locate(const Name& name, const Name& top, SteadyTime now) const {
+  Position position;
+  position.lowest = top;
+  bool any = false;
+  for (OctetView at = name.wire(); at.size() >= top.wire().size(); at = ParentOf(at)) {
+    if (const Entry* entry = Find(at, now)) {
+      if (!std::exchange(any, true)) {
+        position.lowest = Name::FromWire(at);
+        position.nothing_below = entry->nothing_below;
+      }
+      if (entry->zone != nullptr) {
+        position.zone = entry->zone;
+        break;
+      }
+    }
+    if (at.size() == 1) break;
+  }
+  return position;
+}
+
+bool KeyCache::KnowsCutBelow(const Name& zone, const Name& name, SteadyTime now) const {
+  for (OctetView at = name.wire(); at.size() > zone.wire().size(); at = ParentOf(at)) {
+    const Entry* entry = Find(at, now);
+    if (entry != nullptr && entry->zone != nullptr && !entry->zone->verdict.bogus()) return true;
+  }
+  return false;
+}
+
+void KeyCache::Clear() {
+  entries_.clear();
+  ages_.clear();
+}
+
+}  // namespace dotward

@@ -1,0 +1,57 @@
+#ifndef DOTWARD_DNSSEC_KEY_CACHE_H_
+#define DOTWARD_DNSSEC_KEY_CACHE_H_
+
+#include <absl/container/flat_hash_map.h>
+
+#include <cstdint>
+#include <list>
+#include <string>
+
+#include "dns/name.h"
+#include "dnssec/zone_status.h"
+#include "dotward/clock.h"
+
+namespace dotward {
+
+// What is known of zones and of the places where none begins. At most DnssecLimits::kKeyCacheEntriesMax names; the one
+// that was learned first goes first. Not thread-safe.
+class KeyCache {
+ public:
+  // How far down towards a name the chain of trust is known.
+  struct Position {
+    ZonePtr zone;                // the lowest zone known at or above the name; null where none is
+    Name lowest;                 // the lowest name of which it is known whether a zone begins there
+    bool nothing_below = false;  // that name does not exist, so no zone begins below it either
+  };
+
+  // `ttl` in seconds is kept within the limits of the cache.
+  void PutZone(const Name& name, ZonePtr zone, uint32_t ttl, SteadyTime now);
+  enum class Below : uint8_t { kUnknown, kNothing };
+  void PutNoCut(const Name& name, Below below, uint32_t ttl, SteadyTime now);
+
+  // Looks no higher than `top`, an ancestor of the name or the name itself.
+  Position Locate(const Name& name, const Name& top, SteadyTime now) const;
+  // Whether a zone is known to begin below `zone`, at or above `name`.
+  bool KnowsCutBelow(const Name& zone, const Name& name, SteadyTime now) const;
+
+  void Clear();
+  size_t size() const { return entries_.size(); }
+
+ private:
+  struct Entry {
+    ZonePtr zone;  // null: no zone begins here
+    bool nothing_below = false;
+    SteadyTime expires_at;
+    std::list<std::string>::iterator age;
+  };
+
+  void Put(const Name& name, Entry entry, uint32_t ttl, SteadyTime now);
+  const Entry* Find(OctetView wire_name, SteadyTime now) const;
+
+  absl::flat_hash_map<std::string, Entry> entries_;  // by name in lower case
+  std::list<std::string> ages_;                      // the oldest first
+};
+
+}  // namespace dotward
+
+#endif  // DOTWARD_DNSSEC_KEY_CACHE_H_

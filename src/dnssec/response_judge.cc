@@ -1,0 +1,172 @@
+#include "dnssec/response_judge.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/strings.h"
+#include "dns/wire.h"
+#include "dnssec/denial_proof.h"
+#include "dnssec/dnssec_limits.h"
+#include "dnssec/rrset_verifier.h"
+
+namespace dotward {
+namespace {
+
+constexpr unsigned kSetMicroseconds = 15;  // reading and sorting a small RRset
+constexpr unsigned kHashMicroseconds = 3;  // one NSEC3 hash, without iterations
+constexpr unsigned kIterationsPerMicrosecond = 4;
+constexpr unsigned kNsec3FixedOctets = 5;
+
+bool IsDenialRecord(uint16_t type) { return type == rr_type::kNsec || type == rr_type::kNsec3; }
+
+class Judge {
+ public:
+  Judge(const ScannedMessage& response, const ResponseParts& dissected, WallTime now, WorkBudget& budget)
+      : response_(response), dissected_(dissected), now_(now), budget_(budget) {}
+
+  Judgement Run() {
+    for (const ResponsePart& part : dissected_.parts) {
+      if (!part.synthesized) JudgePart(part);
+      if (result_.verdict.bogus()) return std::move(result_);
+    }
+    for (const Expansion& expansion : expansions_) {
+      JudgeExpansion(expansion);
+      if (result_.verdict.bogus()) return std::move(result_);
+    }
+    if (dissected_.is_denial()) JudgeDenial();
+    return std::move(result_);
+  }
+
+ private:
+  // An RRset that a wildcard has answered with.
+  struct Expansion {
+    const ResponsePart* part;
+    uint8_t labels;
+  };
+
+  void Weaken(Verdict verdict, bool by_response) {
+    if (verdict.bogus() && !result_.verdict.bogus()) result_.by_response = by_response;
+    result_.verdict.Weaken(std::move(verdict));
+  }
+
+  void JudgePart(const ResponsePart& part) {
+    if (!part.zone->verdict.secure()) return Weaken(part.zone->verdict, false);
+    RrsetFinding finding = VerifyRrset(response_, part.rrset, *part.zone->keys, now_, budget_);
+    if (!finding.verdict.secure()) return Weaken(std::move(finding.verdict), !budget_.exhausted());
+    for (const uint16_t place : part.rrset.records) CapTtl(place, finding.ttl_max);
+    for (const uint16_t place : part.rrset.signatures) CapTtl(place, finding.ttl_max);
+    if (IsDenialRecord(part.rrset.type)) ProofOf(*part.zone).Add(response_, part.rrset);
+    if (finding.wildcard_labels) expansions_.push_back({&part, *finding.wildcard_labels});
+  }
+
+  void CapTtl(uint16_t place, uint32_t ttl_max) {
+    if (response_.records[place].ttl > ttl_max) result_.ttls.push_back({place, ttl_max});
+  }
+
+  DenialProof& ProofOf(const ZoneStatus& zone) {
+    for (const auto& proof : proofs_) {
+      if (proof->zone() == zone.zone) return *proof;
+    }
+    return *proofs_.emplace_back(std::make_unique<DenialProof>(zone.zone, budget_));
+  }
+
+  // RFC 4035 §5.3.4, RFC 5155 §8.8.
+  void JudgeExpansion(const Expansion& expansion) {
+    const Name& owner = expansion.part->rrset.owner;
+    const Name& zone = expansion.part->zone->zone;
+    Conclude(ProofOf(*expansion.part->zone).WildcardAnswer(owner, expansion.labels), zone,
+             StrCat(expansion.part->rrset.ToString(), ": made from a wildcard without a proof that it may be"));
+  }
+
+  void JudgeDenial() {
+    const bool name_error = dissected_.classification.kind == ResponseKind::kNxDomain;
+    const Name& name = dissected_.last_name;
+    const bool above = response_.qtype == rr_type::kDs && !name.is_root();
+    DenialProof* deepest = nullptr;
+    for (const auto& proof : proofs_) {
+      const bool speaks = above ? name.Parent().IsAtOrBelow(proof->zone()) : name.IsAtOrBelow(proof->zone());
+      if (!speaks || proof->empty()) continue;
+      if (deepest == nullptr || proof->zone().IsAtOrBelow(deepest->zone())) deepest = proof.get();
+    }
+    const std::string what = StrCat(TypeToString(response_.qtype), " ", name.ToString(),
+                                    name_error ? ": not proven not to exist" : ": not proven not to be there");
+    if (deepest != nullptr) {
+      return Conclude(name_error ? deepest->NameError(name) : deepest->NoData(name, response_.qtype), deepest->zone(),
+                      what);
+    }
+    if (dissected_.denial_zone != nullptr && !dissected_.denial_zone->verdict.secure()) {
+      return Weaken(dissected_.denial_zone->verdict, false);
+    }
+    Conclude(budget_.exhausted() ? DenialProof::Result::kOverBudget : DenialProof::Result::kNotProven,
+             dissected_.denial_zone != nullptr ? dissected_.denial_zone->zone : name, what);
+  }
+
+  void Conclude(DenialProof::Result proof, const Name& zone, std::string_view what) {
+    switch (proof) {
+      case DenialProof::Result::kProven:
+        return;
+      case DenialProof::Result::kOptOut:
+        return Weaken(Verdict::Insecure(), true);
+      case DenialProof::Result::kTooManyIterations:
+        return Weaken(
+            Verdict::Insecure(dnssec_error::kNsec3Iterations, StrCat(zone.ToString(), ": NSEC3 with more than ",
+                                                                     DnssecLimits::kNsec3IterationsMax, " iterations")),
+            true);
+      case DenialProof::Result::kNotProven:
+        return Weaken(Verdict::Bogus(dnssec_error::kNsecMissing, StrCat(zone.ToString(), ": ", what)), true);
+      case DenialProof::Result::kOverBudget:
+        return Weaken(Verdict::OverBudget(zone.ToString(), budget_.exceeded()), false);
+    }
+  }
+
+  const ScannedMessage& response_;
+  const ResponseParts& dissected_;
+  const WallTime now_;
+  WorkBudget& budget_;
+  std::vector<std::unique_ptr<DenialProof>> proofs_;  // one a zone
+  std::vector<Expansion> expansions_;
+  Judgement result_;
+};
+
+unsigned HashesMicroseconds(const ScannedMessage& response, const Rrset& rrset, const Name& name, const Name& zone) {
+  const OctetView rdata = RdataOf(response, response.records[rrset.records.front()]);
+  if (rrset.type != rr_type::kNsec3 || rdata.size() < kNsec3FixedOctets) return 0;
+  const unsigned iterations = std::min(ReadU16(&rdata[2]), DnssecLimits::kNsec3IterationsMax);
+  const size_t labels = name.label_count() - std::min(name.label_count(), zone.label_count());
+  return static_cast<unsigned>(labels + 2) * (kHashMicroseconds + iterations / kIterationsPerMicrosecond);
+}
+
+}  // namespace
+
+Judgement JudgeResponse(const ScannedMessage& response, const ResponseParts& dissected, WallTime now,
+                        WorkBudget& budget) {
+  return Judge(response, dissected, now, budget).Run();
+}
+
+unsigned EstimateMicroseconds(const ScannedMessage& response, const Rrset& rrset, const ZoneKeys& keys) {
+  unsigned cost = kSetMicroseconds + static_cast<unsigned>(rrset.records.size()) * 2;
+  const size_t signatures = std::min(rrset.signatures.size(), DnssecLimits::kSignaturesPerRrsetMax);
+  for (size_t i = 0; i < signatures; ++i) {
+    const auto fields = ReadSignature(response, response.records[rrset.signatures[i]]);
+    for (const ZoneKeys::KeyPtr& key : keys.keys()) {
+      if (fields && key->tag == fields->key_tag && key->algorithm == fields->algorithm) cost += key->check_microseconds;
+    }
+  }
+  return cost;
+}
+
+unsigned EstimateMicroseconds(const ScannedMessage& response, const ResponseParts& dissected) {
+  unsigned cost = 0;
+  unsigned hashes = 0;
+  for (const ResponsePart& part : dissected.parts) {
+    if (part.zone == nullptr || part.zone->keys == nullptr) continue;
+    cost += EstimateMicroseconds(response, part.rrset, *part.zone->keys);
+    hashes = std::max(hashes, HashesMicroseconds(response, part.rrset, dissected.last_name, part.zone->zone));
+  }
+  return cost + hashes;
+}
+
+}  // namespace dotward

@@ -1,0 +1,164 @@
+#include "dnssec/validating_upstream.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "base/strings.h"
+#include "dnssec/rendition.h"
+
+namespace dotward {
+namespace {
+
+bool IsDenialRecord(uint16_t type) { return type == rr_type::kNsec || type == rr_type::kNsec3; }
+
+// The name whose zone denies: a DS is denied by the zone above.
+Name DeniedIn(const ResponseParts& dissected, uint16_t qtype) {
+  return qtype == rr_type::kDs ? dissected.last_name.Parent() : dissected.last_name;
+}
+
+// Whether some signed record can prove the denial, so that nobody needs to ask what zone the name is in.
+bool HasSignedProof(const ResponseParts& dissected, uint16_t qtype) {
+  const Name name = DeniedIn(dissected, qtype);
+  return std::ranges::any_of(dissected.parts, [&](const ResponsePart& part) {
+    return IsDenialRecord(part.rrset.type) && part.zone != nullptr && part.zone->verdict.secure() &&
+           name.IsAtOrBelow(part.zone->zone);
+  });
+}
+
+// Signatures that were asked for by type are covered by no others.
+bool IsUnsignable(const ResponseParts& dissected) {
+  return dissected.classification.kind == ResponseKind::kPositive && dissected.parts.empty();
+}
+
+bool MayBeWrongHereAlone(const Judgement& judgement) {
+  return judgement.verdict.bogus() && judgement.by_response && judgement.verdict.code != EdeCode::kOther;
+}
+
+}  // namespace
+
+ValidatingUpstream::ValidatingUpstream(asio::io_context& loop, Upstream& upstream, const Clock& clock)
+    : clock_(clock), upstream_(upstream), checks_(loop), walker_(loop, upstream, clock, checks_, statistics_) {}
+
+void ValidatingUpstream::Close() {
+  walker_.Close();
+  checks_.Close();
+}
+
+Task<absl::StatusOr<UpstreamResponse>> ValidatingUpstream::Exchange(const UpstreamQuery& query, Deadline deadline) {
+  if (query.checking_disabled || query.klass != rr_class::kIn) return upstream_.Exchange(query, deadline);
+  return Validate(query, deadline);
+}
+
+Task<absl::StatusOr<UpstreamResponse>> ValidatingUpstream::Validate(UpstreamQuery query, Deadline deadline) {
+  query.dnssec_ok = true;
+  query.checking_disabled = true;
+  absl::StatusOr<UpstreamResponse> answered = co_await upstream_.Exchange(query, deadline);
+  if (!answered.ok()) co_return answered;
+  WalkAllowance allowance{.deadline = deadline, .cancellation = query.cancellation};
+  Candidate first{.response = *std::move(answered)};
+  const absl::Status judged = co_await Judge(&first, &allowance);
+  if (!judged.ok()) co_return judged;
+  if (first.judged && MayBeWrongHereAlone(first.judgement)) {
+    query.not_from = first.response.upstream.get();
+    statistics_.second_opinions.Add();
+    absl::StatusOr<UpstreamResponse> other = co_await upstream_.Exchange(query, deadline);
+    if (other.ok()) {
+      Candidate second{.response = *std::move(other)};
+      const absl::Status judged_again = co_await Judge(&second, &allowance);
+      if (judged_again.ok() && second.judged && !second.judgement.verdict.bogus()) co_return Deliver(std::move(second));
+    }
+  }
+  co_return Deliver(std::move(first));
+}
+
+Task<absl::Status> ValidatingUpstream::Judge(Candidate* candidate, WalkAllowance* allowance) {
+  const Message& message = *candidate->response.message;
+  candidate->dissected = DissectResponse(message);
+  if (!candidate->dissected.classification.usable()) co_return absl::OkStatus();
+  candidate->judged = true;
+  Judgement& judgement = candidate->judgement;
+  if (candidate->dissected.too_many) {
+    judgement.verdict = Verdict::OverBudget(NameToString(message.scan().qname), "too many sets of records");
+    co_return absl::OkStatus();
+  }
+  if (IsUnsignable(candidate->dissected)) {
+    judgement.verdict.state = ValidationState::kIndeterminate;
+    co_return absl::OkStatus();
+  }
+  const absl::Status found = co_await FindZones(candidate, allowance);
+  if (!found.ok()) co_return found;
+  WorkBudget budget(allowance->signature_checks);
+  const WallTime now = clock_.WallNow();
+  const ScannedMessage& scan = message.scan();
+  std::function<void()> check = [&] { judgement = JudgeResponse(scan, candidate->dissected, now, budget); };
+  if (EstimateMicroseconds(scan, candidate->dissected) > DnssecLimits::kCheckInlineMicrosecondsMax) {
+    statistics_.beside_loop.Add();
+    const bool checked = co_await checks_.Run(std::move(check));
+    if (!checked) co_return absl::ResourceExhaustedError("validation: too many checks wait");
+  } else {
+    check();
+  }
+  allowance->signature_checks -= budget.signature_checks();
+  statistics_.signature_checks.Add(budget.signature_checks());
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> ValidatingUpstream::FindZones(Candidate* candidate, WalkAllowance* allowance) {
+  ResponseParts& dissected = candidate->dissected;
+  for (ResponsePart& part : dissected.parts) {
+    if (part.synthesized) continue;
+    const absl::Status found = co_await FindZone(&part, allowance);
+    if (!found.ok()) co_return found;
+  }
+  const uint16_t qtype = candidate->response.message->scan().qtype;
+  if (!dissected.is_denial() || HasSignedProof(dissected, qtype)) co_return absl::OkStatus();
+  absl::StatusOr<ZonePtr> zone =
+      co_await walker_.Walk(DeniedIn(dissected, qtype), ChainWalker::Expect::kAnything, allowance);
+  if (!zone.ok()) co_return zone.status();
+  dissected.denial_zone = *std::move(zone);
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> ValidatingUpstream::FindZone(ResponsePart* part, WalkAllowance* allowance) {
+  const Name name = part->zone_name();
+  for (const Name& signer : part->signers) {
+    // A zone does not speak for what it has delegated; its NSEC at the cut alone is its own.
+    if (part->rrset.type != rr_type::kNsec && walker_.KnowsCutBelow(signer, name)) continue;
+    absl::StatusOr<ZonePtr> zone = co_await walker_.Walk(signer, ChainWalker::Expect::kApex, allowance);
+    if (!zone.ok()) co_return zone.status();
+    if ((*zone)->verdict.secure() && (*zone)->zone == signer) {
+      part->zone = *std::move(zone);
+      co_return absl::OkStatus();
+    }
+  }
+  absl::StatusOr<ZonePtr> zone = co_await walker_.Walk(name, ChainWalker::Expect::kAnything, allowance);
+  if (!zone.ok()) co_return zone.status();
+  part->zone = *std::move(zone);
+  co_return absl::OkStatus();
+}
+
+absl::StatusOr<UpstreamResponse> ValidatingUpstream::Deliver(Candidate candidate) {
+  UpstreamResponse& response = candidate.response;
+  const ScannedMessage& scan = response.message->scan();
+  Judgement& judgement = candidate.judgement;
+  if (candidate.judged) {
+    statistics_.Count(judgement.verdict);
+  } else {
+    judgement.verdict.state = ValidationState::kIndeterminate;
+  }
+  bool changed = true;
+  if (judgement.verdict.bogus()) {
+    response.octets = FailureInPlaceOf(scan, judgement.verdict);
+  } else {
+    changed = WriteJudgement(scan, judgement, response.octets);
+    if (judgement.verdict.has_error) changed |= AddExtendedError(scan, judgement.verdict, response.octets);
+  }
+  if (!changed) return std::move(response);
+  absl::StatusOr<Message> rewritten = ParseResponse(response.octets);
+  if (!rewritten.ok()) return absl::InternalError(StrCat("validation: ", MessageOf(rewritten.status())));
+  response.message = std::make_unique<const Message>(*std::move(rewritten));
+  return std::move(response);
+}
+
+}  // namespace dotward

@@ -1,0 +1,69 @@
+#ifndef DOTWARD_DNSSEC_VALIDATING_UPSTREAM_H_
+#define DOTWARD_DNSSEC_VALIDATING_UPSTREAM_H_
+
+#include <asio/io_context.hpp>
+#include <memory>
+
+#include "dnssec/chain_walker.h"
+#include "dnssec/check_thread.h"
+#include "dnssec/dnssec_statistics.h"
+#include "dnssec/response_judge.h"
+#include "dnssec/response_parts.h"
+#include "dnssec/trust_anchors.h"
+#include "dotward/clock.h"
+#include "dotward/upstream.h"
+
+namespace dotward {
+
+// A validator above an upstream (RFC 4035 §5, RFC 6840): what it hands up is judged, so that what is cached is.
+//
+// Questions with CD=0 go to the upstream with DO=1 and CD=1 (RFC 6840 §5.9), so that the verdict is ours. Of the answer
+//   secure         AD is set, and TTLs are no longer than the signatures allow (RFC 4035 §5.3.3)
+//   insecure       AD is clear; where that has a reason worth telling (RFC 8914) it is in the OPT record
+//   indeterminate  AD is clear: no trust anchor is above the name
+//   bogus          it is replaced by a SERVFAIL whose OPT record says why (RFC 8914), after another upstream was asked
+// Questions with CD=1, and classes other than IN, are handed on as they are, and so are failures of the upstream, but
+// for their AD. One event loop; not thread-safe, but for the statistics.
+class ValidatingUpstream final : public Upstream {
+ public:
+  // All must outlive it. Until Adopt there are no anchors, and nothing is judged but to be indeterminate.
+  ValidatingUpstream(asio::io_context& loop, Upstream& upstream, const Clock& clock);
+
+  // From now on. On the loop's thread. What was known of zones is forgotten.
+  void Adopt(std::shared_ptr<const TrustAnchors> anchors) { walker_.Adopt(std::move(anchors)); }
+
+  Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) override;
+
+  // Ends what waits for chains of trust and takes no more of it. Join, which needs the upstream to be closed too, ends
+  // when nothing of it runs. Both before the loop stops for good.
+  void Close();
+  Task<> Join() { return walker_.Join(); }
+
+  const DnssecStatistics& statistics() const { return statistics_; }
+  const ChainWalker& walker() const { return walker_; }
+
+ private:
+  // One answer while it is judged.
+  struct Candidate {
+    UpstreamResponse response;
+    ResponseParts dissected;
+    Judgement judgement;
+    bool judged = false;  // else it is no answer
+  };
+
+  Task<absl::StatusOr<UpstreamResponse>> Validate(UpstreamQuery query, Deadline deadline);
+  Task<absl::Status> Judge(Candidate* candidate, WalkAllowance* allowance);
+  Task<absl::Status> FindZones(Candidate* candidate, WalkAllowance* allowance);
+  Task<absl::Status> FindZone(ResponsePart* part, WalkAllowance* allowance);
+  absl::StatusOr<UpstreamResponse> Deliver(Candidate candidate);
+
+  const Clock& clock_;
+  Upstream& upstream_;
+  DnssecStatistics statistics_;
+  CheckThread checks_;
+  ChainWalker walker_;
+};
+
+}  // namespace dotward
+
+#endif  // DOTWARD_DNSSEC_VALIDATING_UPSTREAM_H_

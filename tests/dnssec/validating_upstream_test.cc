@@ -1,0 +1,628 @@
+#include "dnssec/validating_upstream.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <asio/io_context.hpp>
+
+#include "dnssec/test_world.h"
+#include "testing/fake_upstream.h"
+#include "testing/manual_clock.h"
+#include "testing/run_task.h"
+
+namespace dotward {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr Section kAnswer = Section::kAnswer;
+constexpr Section kAuthority = Section::kAuthority;
+
+Name N(std::string_view text) { return *Name::Parse(text); }
+
+class ValidatingUpstreamTest : public ::testing::Test {
+ protected:
+  ValidatingUpstreamTest() {
+    world_.Delegate(".", "example.");
+    world_.On("www.example.", rr_type::kA).Signed(Example(), kAnswer, "www.example.", {A("192.0.2.1")});
+    validator_.Adopt(world_.Anchors());
+  }
+  ~ValidatingUpstreamTest() override {
+    upstream_.Release();
+    validator_.Close();
+    loop_.restart();
+    loop_.run();
+  }
+
+  TestSigner& Example() { return world_.signer("example."); }
+
+  static UpstreamQuery Query(std::string_view name, uint16_t type = rr_type::kA) {
+    UpstreamQuery query;
+    query.name = N(name);
+    query.type = type;
+    return query;
+  }
+  Deadline Soon() const { return Deadline::After(clock_.Now(), std::chrono::seconds(5)); }
+  absl::StatusOr<UpstreamResponse> Exchange(const UpstreamQuery& query) {
+    return RunTask(loop_, validator_.Exchange(query, Soon()));
+  }
+  // What the validator hands up, read by other code than its own.
+  MessageRead Ask(std::string_view name, uint16_t type = rr_type::kA) {
+    const auto response = Exchange(Query(name, type));
+    EXPECT_TRUE(response.ok()) << response.status();
+    if (!response.ok()) return {};
+    EXPECT_EQ(response->message->octets().data(), response->octets.data());
+    return MustReadMessage(response->octets);
+  }
+  static std::string ErrorIn(const MessageRead& message) {
+    const EdnsOption* option = message.FindOption(edns_option::kEde);
+    return option == nullptr
+               ? ""
+               : StrCat(int{option->data[1]}, " ", std::string(option->data.begin() + 2, option->data.end()));
+  }
+  void ExpectSecure(std::string_view name, uint16_t type = rr_type::kA) {
+    const MessageRead message = Ask(name, type);
+    EXPECT_TRUE(message.Has(header_flag::kAd)) << name << " " << ErrorIn(message);
+    EXPECT_NE(message.rcode, 2) << name;
+  }
+  void ExpectInsecure(std::string_view name, uint16_t type = rr_type::kA) {
+    const MessageRead message = Ask(name, type);
+    EXPECT_FALSE(message.Has(header_flag::kAd)) << name;
+    EXPECT_NE(message.rcode, 2) << name << " " << ErrorIn(message);
+  }
+  void ExpectBogus(std::string_view name, EdeCode code, std::string_view text, uint16_t type = rr_type::kA) {
+    const MessageRead message = Ask(name, type);
+    EXPECT_EQ(message.rcode, 2) << name;
+    EXPECT_FALSE(message.Has(header_flag::kAd));
+    EXPECT_THAT(message.answers, IsEmpty());
+    EXPECT_THAT(ErrorIn(message), HasSubstr(StrCat(int{static_cast<uint16_t>(code)}, " "))) << name;
+    EXPECT_THAT(ErrorIn(message), HasSubstr(std::string(text))) << name;
+  }
+  std::vector<std::string> Asked() const {
+    std::vector<std::string> asked;
+    for (const UpstreamQuery& query : upstream_.asked()) {
+      asked.push_back(StrCat(TypeToString(query.type), " ", query.name.ToString()));
+    }
+    return asked;
+  }
+
+  asio::io_context loop_;
+  ManualClock clock_;
+  TestWorld world_;
+  FakeUpstream upstream_{loop_, clock_, [this](const Octets& query) { return world_.Answer(query); }};
+  ValidatingUpstream validator_{loop_, upstream_, clock_};
+};
+
+// --- secure ---
+
+TEST_F(ValidatingUpstreamTest, WhatTheChainVouchesForIsSecure) {
+  ExpectSecure("www.example.");
+  EXPECT_THAT(Asked(), ElementsAre("A www.example.", "DNSKEY .", "DNSKEY example.", "DS example."));
+  EXPECT_EQ(validator_.statistics().secure.value(), 1U);
+}
+
+TEST_F(ValidatingUpstreamTest, PromiseR5UpstreamsAreAskedWithCdAndDo) {
+  ExpectSecure("www.example.");
+  for (const UpstreamQuery& query : upstream_.asked()) {
+    EXPECT_TRUE(query.checking_disabled);
+    EXPECT_TRUE(query.dnssec_ok);
+  }
+}
+
+TEST_F(ValidatingUpstreamTest, AWarmChainCostsOneQueryAndOneCheck) {
+  ExpectSecure("www.example.");
+  const size_t asked = upstream_.asked().size();
+  const uint64_t checks = validator_.statistics().signature_checks.value();
+  ExpectSecure("www.example.");
+  EXPECT_EQ(upstream_.asked().size(), asked + 1);
+  EXPECT_EQ(validator_.statistics().signature_checks.value(), checks + 1);
+}
+
+TEST_F(ValidatingUpstreamTest, AChainThatIsOldIsFetchedAnew) {
+  ExpectSecure("www.example.");
+  clock_.Advance(std::chrono::seconds(301));
+  const size_t asked = upstream_.asked().size();
+  ExpectSecure("www.example.");
+  EXPECT_EQ(upstream_.asked().size(), asked + 4);
+}
+
+TEST_F(ValidatingUpstreamTest, QuestionsWithCdAreHandedOnUnjudged) {
+  world_.Anew("www.example.", rr_type::kA).Plain(kAnswer, "www.example.", {A("192.0.2.9")});
+  UpstreamQuery query = Query("www.example.");
+  query.checking_disabled = true;
+  const auto response = Exchange(query);
+  EXPECT_EQ(MustReadMessage(response->octets).answers.size(), 1U);
+  EXPECT_THAT(Asked(), ElementsAre("A www.example."));
+  EXPECT_FALSE(upstream_.asked()[0].dnssec_ok);
+}
+
+TEST_F(ValidatingUpstreamTest, TtlsAreCutToWhatTheSignaturesAllow) {
+  const std::vector<Rdata> data = {A("192.0.2.1")};
+  world_.Anew("www.example.", rr_type::kA)
+      .Plain(kAnswer, "www.example.", data, 86400)
+      .Plain(kAnswer, "www.example.", {Example().Sign("www.example.", 86400, data, {.original_ttl = 60})}, 86400);
+  const MessageRead message = Ask("www.example.");
+  EXPECT_TRUE(message.Has(header_flag::kAd));
+  EXPECT_EQ(message.answers.at(0).ttl, 60U);
+  EXPECT_EQ(message.answers.at(1).ttl, 60U);
+}
+
+TEST_F(ValidatingUpstreamTest, ADeepZoneIsFoundWithoutAskingForEveryLabelAbove) {
+  world_.Delegate("example.", "a.b.c.d.example.");
+  world_.On("www.a.b.c.d.example.", rr_type::kA)
+      .Signed(world_.signer("a.b.c.d.example."), kAnswer, "www.a.b.c.d.example.", {A("192.0.2.1")});
+  ExpectSecure("www.a.b.c.d.example.");
+  EXPECT_EQ(upstream_.asked().size(), 6U);
+}
+
+TEST_F(ValidatingUpstreamTest, AZoneBetweenIsFoundByWhoSignedTheDs) {
+  world_.Delegate("example.", "c.example.");
+  world_.Delegate("c.example.", "a.b.c.example.");
+  world_.On("www.a.b.c.example.", rr_type::kA)
+      .Signed(world_.signer("a.b.c.example."), kAnswer, "www.a.b.c.example.", {A("192.0.2.1")});
+  ExpectSecure("www.a.b.c.example.");
+}
+
+TEST_F(ValidatingUpstreamTest, EachSupportedAlgorithmAndDigestCarriesAChain) {
+  for (const auto algorithm : {LDNS_SIGN_RSASHA256, LDNS_SIGN_RSASHA512, LDNS_SIGN_ECDSAP256SHA256,
+                               LDNS_SIGN_ECDSAP384SHA384, LDNS_SIGN_ED25519, LDNS_SIGN_ED448}) {
+    for (const uint8_t digest : {uint8_t{2}, uint8_t{4}}) {
+      const std::string zone = StrCat("z", int{algorithm}, "-", int{digest}, ".example.");
+      world_.Delegate("example.", zone, algorithm, digest);
+      world_.On(zone, rr_type::kA).Signed(world_.signer(zone), kAnswer, zone, {A("192.0.2.1")});
+      ExpectSecure(zone);
+    }
+  }
+}
+
+// --- denial ---
+
+TEST_F(ValidatingUpstreamTest, ProvenNameErrorsAndMissingTypesAreSecure) {
+  world_.On("no.example.", rr_type::kA)
+      .Rcode(Rcode::kNxDomain)
+      .SignedSoa(Example())
+      .SignedNsec(Example(), "example.", "www.example.", {rr_type::kNs, rr_type::kSoa});
+  world_.On("www.example.", rr_type::kMx)
+      .SignedSoa(Example())
+      .SignedNsec(Example(), "www.example.", "example.", {rr_type::kA});
+  ExpectSecure("no.example.");
+  ExpectSecure("www.example.", rr_type::kMx);
+}
+
+TEST_F(ValidatingUpstreamTest, ADenialWithoutProofIsBogus) {
+  world_.On("no.example.", rr_type::kA).Rcode(Rcode::kNxDomain).SignedSoa(Example());
+  world_.NoCut("example.", "no.example.");
+  ExpectBogus("no.example.", dnssec_error::kNsecMissing, "A no.example.: not proven not to exist");
+}
+
+TEST_F(ValidatingUpstreamTest, ADenialByTheWrongRangeIsBogus) {
+  world_.On("no.example.", rr_type::kA)
+      .Rcode(Rcode::kNxDomain)
+      .SignedSoa(Example())
+      .SignedNsec(Example(), "p.example.", "www.example.", {rr_type::kA});
+  ExpectBogus("no.example.", dnssec_error::kNsecMissing, "not proven not to exist");
+}
+
+TEST_F(ValidatingUpstreamTest, ADenialOfTheParentDoesNotReachBelowACut) {
+  // A replay: the parent's NSEC at the delegation, and its SOA.
+  world_.Delegate("example.", "sub.example.");
+  world_.On("www.sub.example.", rr_type::kA)
+      .Rcode(Rcode::kNxDomain)
+      .SignedSoa(Example())
+      .SignedNsec(Example(), "sub.example.", "www.example.", {rr_type::kNs, rr_type::kDs});
+  ExpectBogus("www.sub.example.", dnssec_error::kNsecMissing, "not proven");
+}
+
+TEST_F(ValidatingUpstreamTest, WildcardAnswersNeedTheirProof) {
+  world_.On("a.example.", rr_type::kA)
+      .Expanded(Example(), "*.example.", "a.example.", {A("192.0.2.1")})
+      .SignedNsec(Example(), "*.example.", "www.example.", {rr_type::kA});
+  world_.On("b.example.", rr_type::kA).Expanded(Example(), "*.example.", "b.example.", {A("192.0.2.1")});
+  ExpectSecure("a.example.");
+  ExpectBogus("b.example.", dnssec_error::kNsecMissing, "made from a wildcard without a proof");
+}
+
+TEST_F(ValidatingUpstreamTest, IterationsOverTheLimitMakeAnAnswerInsecureAndSaySo) {
+  world_.On("no.example.", rr_type::kA)
+      .Rcode(Rcode::kNxDomain)
+      .SignedSoa(Example())
+      .Signed(Example(), kAuthority, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example.",
+              {Nsec3("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", {rr_type::kA}, 0, 51)});
+  const MessageRead message = Ask("no.example.");
+  EXPECT_EQ(message.rcode, 3);
+  EXPECT_FALSE(message.Has(header_flag::kAd));
+  EXPECT_EQ(ErrorIn(message), "27 example.: NSEC3 with more than 50 iterations");
+}
+
+// --- insecure ---
+
+TEST_F(ValidatingUpstreamTest, WhatIsBelowAnUnsignedDelegationIsInsecure) {
+  world_.DelegateUnsigned("example.", "plain.example.");
+  world_.On("www.plain.example.", rr_type::kA).Plain(kAnswer, "www.plain.example.", {A("192.0.2.1")});
+  ExpectInsecure("www.plain.example.");
+  EXPECT_EQ(validator_.statistics().insecure.value(), 1U);
+  const size_t asked = upstream_.asked().size();
+  ExpectInsecure("www.plain.example.");
+  EXPECT_EQ(upstream_.asked().size(), asked + 1);
+}
+
+TEST_F(ValidatingUpstreamTest, LabelsWithoutACutAreWalkedOver) {
+  world_.NoCut("example.", "c.example.");
+  world_.NoCut("example.", "b.c.example.");
+  world_.DelegateUnsigned("example.", "a.b.c.example.");
+  world_.On("a.b.c.example.", rr_type::kA).Plain(kAnswer, "a.b.c.example.", {A("192.0.2.1")});
+  ExpectInsecure("a.b.c.example.");
+}
+
+TEST_F(ValidatingUpstreamTest, PromiseR4AnUpstreamsOwnAdIsCleared) {
+  world_.DelegateUnsigned("example.", "plain.example.");
+  world_.On("plain.example.", rr_type::kA).Plain(kAnswer, "plain.example.", {A("192.0.2.1")});
+  upstream_.SetAnswer([this](const Octets& query) {
+    absl::StatusOr<Octets> answer = world_.Answer(query);
+    if (answer.ok()) (*answer)[3] |= 0x20U;
+    return answer;
+  });
+  ExpectInsecure("plain.example.");
+  // A failure is no answer, and has no AD either.
+  EXPECT_FALSE(Ask("refused.example.").Has(header_flag::kAd));
+}
+
+TEST_F(ValidatingUpstreamTest, Sha1AloneIsInsecureAndSaysSo) {
+  world_.Delegate("example.", "old.example.", LDNS_SIGN_ED25519, 1);
+  world_.On("old.example.", rr_type::kA)
+      .Signed(world_.signer("old.example."), kAnswer, "old.example.", {A("192.0.2.1")});
+  const MessageRead message = Ask("old.example.");
+  EXPECT_FALSE(message.Has(header_flag::kAd));
+  EXPECT_EQ(message.answers.size(), 2U);
+  EXPECT_EQ(ErrorIn(message), "2 old.example.: DS: no digest that is supported");
+}
+
+TEST_F(ValidatingUpstreamTest, AZoneWithUnsupportedAlgorithmsAloneIsInsecure) {
+  // The zones of the appendices of RFC 4035 and RFC 5155 are signed with algorithms 5 and 7.
+  world_.Delegate("example.", "rsasha1.example.", LDNS_SIGN_RSASHA1);
+  world_.On("rsasha1.example.", rr_type::kA)
+      .Signed(world_.signer("rsasha1.example."), kAnswer, "rsasha1.example.", {A("192.0.2.1")});
+  ExpectInsecure("rsasha1.example.");
+}
+
+TEST_F(ValidatingUpstreamTest, BelowANegativeAnchorNothingIsAsked) {
+  auto anchors = world_.Anchors();
+  anchors->AddNegative(N("example."), std::nullopt);
+  validator_.Adopt(anchors);
+  ExpectInsecure("www.example.");
+  EXPECT_THAT(Asked(), ElementsAre("A www.example."));
+}
+
+TEST_F(ValidatingUpstreamTest, WithoutAnAnchorAnswersAreIndeterminate) {
+  validator_.Adopt(std::make_shared<TrustAnchors>());
+  ExpectInsecure("www.example.");
+  EXPECT_EQ(validator_.statistics().indeterminate.value(), 1U);
+}
+
+// --- bogus ---
+
+TEST_F(ValidatingUpstreamTest, UnsignedDataInASignedZoneIsBogus) {
+  world_.Anew("www.example.", rr_type::kA).Plain(kAnswer, "www.example.", {A("192.0.2.1")});
+  world_.NoCut("example.", "www.example.");
+  ExpectBogus("www.example.", dnssec_error::kRrsigsMissing, "example.: A www.example.: it has no signature");
+  EXPECT_EQ(validator_.statistics().bogus.value(), 1U);
+}
+
+TEST_F(ValidatingUpstreamTest, ABadSignatureAnOldOneAndANewOneAreToldApart) {
+  const auto answer = [&](const SignatureSpec& spec) {
+    world_.Anew("www.example.", rr_type::kA).Signed(Example(), kAnswer, "www.example.", {A("192.0.2.1")}, spec);
+  };
+  answer({.inception = At(std::chrono::hours(-3)), .expiration = At(std::chrono::hours(-1))});
+  ExpectBogus("www.example.", dnssec_error::kSignatureExpired, "expired 2026-10-31 23:00:00Z");
+  answer({.inception = At(std::chrono::hours(1)), .expiration = At(std::chrono::hours(2))});
+  ExpectBogus("www.example.", dnssec_error::kSignatureNotYetValid, "the clock is wrong: here it is 2026-11-01");
+  world_.Anew("www.example.", rr_type::kA)
+      .Plain(kAnswer, "www.example.", {A("192.0.2.9"), Example().Sign("www.example.", 300, {A("192.0.2.1")})});
+  ExpectBogus("www.example.", dnssec_error::kBogus, StrCat("key ", int{Example().tag()}, " (ED25519) is not good"));
+}
+
+TEST_F(ValidatingUpstreamTest, AnotherUpstreamIsAskedBeforeAnAnswerIsBogus) {
+  ExpectSecure("www.example.");
+  size_t asked = 0;
+  upstream_.SetAnswer([&](const Octets& query) -> absl::StatusOr<Octets> {
+    if (++asked == 1) return PositiveAnswerTo(query, 300, {A("192.0.2.9")});
+    return world_.Answer(query);
+  });
+  world_.NoCut("example.", "www.example.");
+  // The DS of www.example. is asked for in between: nothing signed the first answer.
+  ExpectSecure("www.example.");
+  EXPECT_NE(upstream_.asked().back().not_from, nullptr);
+  EXPECT_EQ(validator_.statistics().second_opinions.value(), 1U);
+}
+
+TEST_F(ValidatingUpstreamTest, AnotherUpstreamIsAskedBeforeAChainIsBogus) {
+  size_t keys = 0;
+  upstream_.SetAnswer([&](const Octets& query) -> absl::StatusOr<Octets> {
+    const MessageRead read = MustReadMessage(query);
+    if (read.questions[0].type == rr_type::kDnskey && read.questions[0].name == "example." && ++keys == 1) {
+      return NodataAnswerTo(query, "example.");
+    }
+    return world_.Answer(query);
+  });
+  ExpectSecure("www.example.");
+  EXPECT_EQ(keys, 2U);
+}
+
+TEST_F(ValidatingUpstreamTest, ADsThatFitsNoKeyMakesTheZoneBogusForAWhile) {
+  const TestSigner other("example.");
+  world_.Anew("example.", rr_type::kDs).Signed(world_.signer("."), kAnswer, "example.", {other.Ds()});
+  ExpectBogus("www.example.", dnssec_error::kDnskeyMissing, "example.: DNSKEY: no key is the one that DS names");
+  const size_t asked = upstream_.asked().size();
+  ExpectBogus("www.example.", dnssec_error::kDnskeyMissing, "example.: DNSKEY");
+  EXPECT_EQ(upstream_.asked().size(), asked + 1);
+  world_.Anew("example.", rr_type::kDs).Signed(world_.signer("."), kAnswer, "example.", {Example().Ds()});
+  clock_.Advance(DnssecLimits::kBogusZoneTime);
+  ExpectSecure("www.example.");
+}
+
+TEST_F(ValidatingUpstreamTest, AStrippedDelegationIsNoUnsignedOne) {
+  world_.Anew("example.", rr_type::kDs).Plain(kAuthority, ".", {Soa(300)});
+  world_.Anew("www.example.", rr_type::kA).Plain(kAnswer, "www.example.", {A("192.0.2.9")});
+  ExpectBogus("www.example.", dnssec_error::kRrsigsMissing, "nothing in the answer of fake is signed by the zone");
+}
+
+TEST_F(ValidatingUpstreamTest, AForgedSignatureOfAnUnsignedZoneDoesNotMakeAnAnswerInsecure) {
+  world_.DelegateUnsigned("example.", "plain.example.");
+  const TestSigner forger("plain.example.");
+  world_.NoCut("example.", "www.example.");
+  world_.Anew("www.example.", rr_type::kA)
+      .Plain(kAnswer, "www.example.", {A("192.0.2.9")})
+      .Plain(kAnswer, "www.example.", {forger.Sign("www.example.", 300, {A("192.0.2.9")})});
+  ExpectBogus("www.example.", dnssec_error::kRrsigsMissing, "none by this zone");
+}
+
+TEST_F(ValidatingUpstreamTest, AZoneDoesNotSpeakForWhatItHasDelegated) {
+  world_.Delegate("example.", "sub.example.");
+  world_.On("www.sub.example.", rr_type::kA)
+      .Signed(world_.signer("sub.example."), kAnswer, "www.sub.example.", {A("192.0.2.1")});
+  ExpectSecure("www.sub.example.");
+  world_.NoCut("sub.example.", "www.sub.example.");
+  world_.Anew("www.sub.example.", rr_type::kA).Signed(Example(), kAnswer, "www.sub.example.", {A("192.0.2.9")});
+  ExpectBogus("www.sub.example.", dnssec_error::kRrsigsMissing, "none by this zone");
+}
+
+TEST_F(ValidatingUpstreamTest, UnsignedRecordsAmongTheProofsMakeAnAnswerBogus) {
+  world_.NoCut("example.", "a.example.");
+  world_.Anew("www.example.", rr_type::kA)
+      .Signed(Example(), kAnswer, "www.example.", {A("192.0.2.1")})
+      .Plain(kAuthority, "a.example.", {Nsec("b.example.", {rr_type::kA})});
+  ExpectBogus("www.example.", dnssec_error::kRrsigsMissing, "NSEC a.example.");
+}
+
+// --- aliases ---
+
+TEST_F(ValidatingUpstreamTest, AChainOfAliasesIsAsGoodAsItsWeakestLink) {
+  world_.Delegate(".", "other.");
+  world_.DelegateUnsigned("example.", "plain.example.");
+  world_.On("a.example.", rr_type::kA)
+      .Signed(Example(), kAnswer, "a.example.", {Cname("b.other.")})
+      .Signed(world_.signer("other."), kAnswer, "b.other.", {A("192.0.2.1")});
+  world_.On("c.example.", rr_type::kA)
+      .Signed(Example(), kAnswer, "c.example.", {Cname("d.plain.example.")})
+      .Plain(kAnswer, "d.plain.example.", {A("192.0.2.1")});
+  world_.On("e.example.", rr_type::kA)
+      .Signed(Example(), kAnswer, "e.example.", {Cname("f.other.")})
+      .Plain(kAnswer, "f.other.", {A("192.0.2.9")});
+  world_.NoCut("other.", "f.other.");
+  ExpectSecure("a.example.");
+  ExpectInsecure("c.example.");
+  ExpectBogus("e.example.", dnssec_error::kRrsigsMissing, "A f.other.");
+}
+
+TEST_F(ValidatingUpstreamTest, AnAliasThatFollowsFromADnameNeedsNoSignature) {
+  world_.Delegate(".", "other.");
+  world_.On("a.d.example.", rr_type::kA)
+      .Signed(Example(), kAnswer, "d.example.", {Dname("other.")})
+      .Plain(kAnswer, "a.d.example.", {Cname("a.other.")})
+      .Signed(world_.signer("other."), kAnswer, "a.other.", {A("192.0.2.1")});
+  ExpectSecure("a.d.example.");
+  world_.NoCut("example.", "d.example.");
+  world_.NoCut("example.", "b.d.example.");
+  world_.On("b.d.example.", rr_type::kA)
+      .Signed(Example(), kAnswer, "d.example.", {Dname("other.")})
+      .Plain(kAnswer, "b.d.example.", {Cname("evil.other.")})
+      .Signed(world_.signer("other."), kAnswer, "evil.other.", {A("192.0.2.1")});
+  ExpectBogus("b.d.example.", dnssec_error::kRrsigsMissing, "CNAME b.d.example.");
+}
+
+TEST_F(ValidatingUpstreamTest, ADenialBehindAnAliasIsAboutTheLastName) {
+  world_.Delegate(".", "other.");
+  world_.On("a.example.", rr_type::kA)
+      .Rcode(Rcode::kNxDomain)
+      .Signed(Example(), kAnswer, "a.example.", {Cname("b.other.")})
+      .SignedSoa(world_.signer("other."))
+      .SignedNsec(world_.signer("other."), "other.", "z.other.", {rr_type::kNs, rr_type::kSoa});
+  ExpectSecure("a.example.");
+}
+
+TEST_F(ValidatingUpstreamTest, ADsAndItsDenialBelongToTheParent) {
+  world_.DelegateUnsigned("example.", "plain.example.");
+  ExpectSecure("example.", rr_type::kDs);
+  ExpectSecure("plain.example.", rr_type::kDs);
+}
+
+// --- failures and waiting ---
+
+TEST_F(ValidatingUpstreamTest, AChainThatCannotBeFetchedIsAFailureOfTheUpstreamAndNotBogus) {
+  upstream_.SetAnswer([&](const Octets& query) -> absl::StatusOr<Octets> {
+    if (MustReadMessage(query).questions[0].type == rr_type::kDs) return FailureAnswerTo(query);
+    return world_.Answer(query);
+  });
+  const auto response = Exchange(Query("www.example."));
+  EXPECT_EQ(response.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(MessageOf(response.status())),
+              HasSubstr("fake: DS example.: answered SERVFAIL, and validation needs it"));
+  upstream_.SetAnswer([&](const Octets& query) -> absl::StatusOr<Octets> {
+    if (MustReadMessage(query).questions[0].type == rr_type::kDnskey) return absl::DeadlineExceededError("too late");
+    return world_.Answer(query);
+  });
+  EXPECT_EQ(Exchange(Query("www.example.")).status().code(), absl::StatusCode::kDeadlineExceeded);
+  upstream_.SetAnswer([&](const Octets& query) { return world_.Answer(query); });
+  ExpectSecure("www.example.");
+}
+
+TEST_F(ValidatingUpstreamTest, IdenticalLinksInFlightAreOne) {
+  world_.On("mx.example.", rr_type::kMx).Signed(Example(), kAnswer, "mx.example.", {Mx(1, "www.example.")});
+  upstream_.Hold();
+  TaskGroup tasks(loop_);
+  Outcome<absl::StatusOr<UpstreamResponse>> first, second;
+  const UpstreamQuery a = Query("www.example.");
+  const UpstreamQuery mx = Query("mx.example.", rr_type::kMx);
+  first.From(tasks, validator_.Exchange(a, Soon()));
+  second.From(tasks, validator_.Exchange(mx, Soon()));
+  loop_.poll();
+  upstream_.ReleaseOne();
+  upstream_.ReleaseOne();
+  loop_.restart();
+  loop_.poll();
+  EXPECT_EQ(validator_.walker().links_in_flight(), 1U);
+  upstream_.Release();
+  EXPECT_TRUE(first.Wait(loop_).ok());
+  EXPECT_TRUE(second.Wait(loop_).ok());
+  EXPECT_EQ(upstream_.asked().size(), 5U);
+}
+
+TEST_F(ValidatingUpstreamTest, WhoIsNotWaitedForAnyMoreLeavesAtOnceAndTheLinkGoesOn) {
+  upstream_.SetAnswer([&](const Octets& query) { return world_.Answer(query); });
+  TaskGroup tasks(loop_);
+  Outcome<absl::StatusOr<UpstreamResponse>> outcome;
+  Cancellation cancellation;
+  UpstreamQuery query = Query("www.example.");
+  query.cancellation = &cancellation;
+  upstream_.Hold();
+  outcome.From(tasks, validator_.Exchange(query, Soon()));
+  loop_.poll();
+  upstream_.ReleaseOne();
+  loop_.restart();
+  loop_.poll();
+  ASSERT_EQ(validator_.walker().links_in_flight(), 1U);
+  cancellation.Cancel();
+  EXPECT_EQ(outcome.Wait(loop_).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(validator_.walker().links_in_flight(), 1U);
+  upstream_.Release();
+  loop_.restart();
+  loop_.run();
+  EXPECT_EQ(validator_.walker().links_in_flight(), 0U);
+}
+
+TEST_F(ValidatingUpstreamTest, TheDeadlineHoldsWhileAChainIsWaitedFor) {
+  upstream_.Hold();
+  TaskGroup tasks(loop_);
+  Outcome<absl::StatusOr<UpstreamResponse>> outcome;
+  const UpstreamQuery query = Query("www.example.");
+  outcome.From(tasks, validator_.Exchange(query, Deadline::After(clock_.Now(), std::chrono::milliseconds(1))));
+  loop_.poll();
+  upstream_.ReleaseOne();
+  clock_.Advance(std::chrono::milliseconds(1));
+  EXPECT_EQ(outcome.Wait(loop_).status().code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(ValidatingUpstreamTest, ClosingLetsWhoWaitsGo) {
+  upstream_.Hold();
+  TaskGroup tasks(loop_);
+  Outcome<absl::StatusOr<UpstreamResponse>> outcome;
+  const UpstreamQuery query = Query("www.example.");
+  outcome.From(tasks, validator_.Exchange(query, Soon()));
+  loop_.poll();
+  upstream_.ReleaseOne();
+  loop_.restart();
+  loop_.poll();
+  validator_.Close();
+  EXPECT_EQ(outcome.Wait(loop_).status().code(), absl::StatusCode::kCancelled);
+}
+
+// --- limits ---
+
+TEST_F(ValidatingUpstreamTest, DearChecksRunBesideTheLoop) {
+  WorldAnswer& answer = world_.On("no.example.", rr_type::kA).Rcode(Rcode::kNxDomain).SignedSoa(Example());
+  answer.SignedNsec(Example(), "example.", "a.example.", {rr_type::kNs, rr_type::kSoa})
+      .SignedNsec(Example(), "k.example.", "www.example.", {rr_type::kA});
+  ExpectSecure("no.example.");
+  EXPECT_GT(validator_.statistics().beside_loop.value(), 0U);
+}
+
+TEST_F(ValidatingUpstreamTest, PromiseX9ChecksOfOneAnswerAreBounded) {
+  // KeyTrap (CVE-2023-50387): signatures that no key made, each of which has to be tried.
+  ExpectSecure("www.example.");
+  const uint64_t before = validator_.statistics().signature_checks.value();
+  WorldAnswer& answer = world_.Anew("www.example.", rr_type::kA);
+  for (unsigned set = 0; set < 4; ++set) {
+    const std::string owner = set == 0 ? "www.example." : StrCat("n", set, ".example.");
+    const Section section = set == 0 ? kAnswer : kAuthority;
+    const Rdata data = set == 0 ? A("192.0.2.1") : Nsec("x.example.", {rr_type::kA});
+    answer.Plain(section, owner, {data});
+    for (unsigned i = 0; i < 20; ++i) {
+      const Rdata other = set == 0 ? A("192.0.2.9") : Nsec("y.example.", {rr_type::kA});
+      answer.Plain(section, owner, {Example().Sign(owner, 300, {other})});
+    }
+    answer.Plain(section, owner, {Example().Sign(owner, 300, {data})});
+  }
+  EXPECT_EQ(Ask("www.example.").rcode, 2);
+  // The second opinion is the same.
+  EXPECT_LE(validator_.statistics().signature_checks.value() - before, 2U * DnssecLimits::kSignatureChecksPerResponse);
+}
+
+TEST_F(ValidatingUpstreamTest, StepsOfOneQueryAreBounded) {
+  std::string name = "example.";
+  for (unsigned i = 0; i <= DnssecLimits::kChainStepsPerQuery; ++i) {
+    name = "a." + name;
+    world_.NoCut("example.", name);
+  }
+  world_.On(name, rr_type::kA).Plain(kAnswer, name, {A("192.0.2.1")});
+  ExpectBogus(name, EdeCode::kOther, "given up: too long a chain");
+  EXPECT_EQ(validator_.statistics().over_budget.value(), 1U);
+  EXPECT_LE(validator_.statistics().chain_queries.value(), DnssecLimits::kChainStepsPerQuery + 2);
+}
+
+TEST_F(ValidatingUpstreamTest, SetsOfOneAnswerAreBounded) {
+  WorldAnswer& answer = world_.Anew("www.example.", rr_type::kA).Plain(kAnswer, "www.example.", {A("192.0.2.1")});
+  for (size_t i = 0; i < DnssecLimits::kRrsetsPerResponseMax; ++i) {
+    answer.Plain(kAuthority, StrCat("n", i, ".example."), {Nsec("z.example.", {rr_type::kA})});
+  }
+  ExpectBogus("www.example.", EdeCode::kOther, "given up: too many sets of records");
+}
+
+TEST_F(ValidatingUpstreamTest, RecordsOfOneDsSetAreBounded) {
+  std::vector<Rdata> many;
+  for (size_t i = 0; i <= DnssecLimits::kDsRecordsMax; ++i) {
+    DelegationSigner signer = Example().Signer();
+    signer.digest[0] = static_cast<uint8_t>(i);
+    many.push_back(DsRdata(signer));
+  }
+  world_.Anew("example.", rr_type::kDs).Signed(world_.signer("."), kAnswer, "example.", many);
+  ExpectBogus("www.example.", EdeCode::kOther, "given up: too many records");
+}
+
+TEST_F(ValidatingUpstreamTest, LinksInFlightAreBounded) {
+  ExpectSecure("www.example.");
+  upstream_.SetAnswer(
+      [&](const Octets& query) -> absl::StatusOr<Octets> { return PositiveAnswerTo(query, 300, {A("192.0.2.1")}); });
+  TaskGroup tasks(loop_);
+  std::vector<UpstreamQuery> queries;
+  for (size_t i = 0; i <= DnssecLimits::kChainStepsInFlightMax; ++i) {
+    queries.push_back(Query(StrCat("n", i, ".example.")));
+  }
+  std::vector<Outcome<absl::StatusOr<UpstreamResponse>>> outcomes(queries.size());
+  upstream_.Hold();
+  for (size_t i = 0; i < queries.size(); ++i) outcomes[i].From(tasks, validator_.Exchange(queries[i], Soon()));
+  loop_.restart();
+  loop_.poll();
+  for (size_t i = 0; i < queries.size(); ++i) upstream_.ReleaseOne();
+  loop_.restart();
+  loop_.poll();
+  EXPECT_EQ(validator_.walker().links_in_flight(), DnssecLimits::kChainStepsInFlightMax);
+  ASSERT_TRUE(outcomes.back().ready());
+  EXPECT_EQ(outcomes.back()->status().code(), absl::StatusCode::kResourceExhausted);
+  upstream_.Release();
+  for (auto& outcome : outcomes) outcome.Wait(loop_);
+}
+
+}  // namespace
+}  // namespace dotward
