@@ -1,6 +1,7 @@
 """What is asked in the DNSSEC lab, what the answer has to be, and where a validator of another maker says otherwise."""
 
 import dataclasses
+from typing import Optional
 
 SECURE, INSECURE, BOGUS = "secure", "insecure", "bogus"
 
@@ -13,7 +14,7 @@ class Case:
     type: str
     verdict: str
     rcode: str = "NOERROR"
-    ede: int = None  # which of RFC 8914's codes tells why
+    ede: Optional[int] = None  # which of RFC 8914's codes tells why
 
     def __str__(self):
         return f"{self.name} {self.type}"
@@ -134,10 +135,13 @@ CASES = {
     "dates": [
         bogus(7, "www.expired.lab"), bogus(7, "missing.expired.lab", rcode="NXDOMAIN"),
         bogus(8, "www.future.lab"), bogus(8, "missing.future.lab", rcode="NXDOMAIN"),
+        bogus(7, "www.expired-name.lab"), secure("leaf.ent.expired-name.lab"),
+        bogus(8, "www.future-name.lab"), secure("leaf.ent.future-name.lab"),
+        bogus(7, "www.signed.expired.lab"), bogus(7, "www.unsigned.expired.lab"),
     ],
     "keys that are missing": [
         bogus(9, "www.no-dnskey.lab"), bogus(9, "www.wrong-ds.lab"), bogus(9, "www.wrong-digest.lab"),
-        bogus(11, "www.no-zone-bit.lab"),
+        bogus(11, "www.no-zone-bit.lab"), bogus(9, "www.revoked.lab"),
     ],
     "signatures that are missing": [
         bogus(10, "www.no-rrsig.lab"), secure("leaf.ent.no-rrsig.lab"), bogus(10, "www.no-rrsigs.lab"),
@@ -157,6 +161,13 @@ CASES = {
     "rollovers": [
         secure("www.rollover.lab"), secure("missing.rollover.lab", rcode="NXDOMAIN"), secure("rollover.lab", "DNSKEY"),
         secure("www.algorithm-rollover.lab"), secure("www.standby-ds.lab"),
+    ],
+    "too much": [
+        secure("www.two-signatures.lab"),
+        secure("www.collision.lab"), secure("missing.collision.lab", rcode="NXDOMAIN"),
+        bogus(None, "www.keytrap.lab"),
+        # Each of many labels may be the closest encloser, and is hashed 51 times (CVE-2023-50868).
+        secure("a.b.c.d.e.f.g.h.i.j.k.l.missing.iterations50.lab", rcode="NXDOMAIN"),
     ],
 }
 
@@ -180,6 +191,8 @@ DISAGREEMENTS = [
                  "without harden-algo-downgrade, any DS that fits is enough for it (RFC 4509 §3 lets SHA-1 not count)"),
     Disagreement(("iterations51.lab",), ("unbound", "named"), SECURE,
                  "these releases take 150 iterations; RFC 9276 §3.2 lets it be fewer", only=(INSECURE,)),
+    Disagreement(("www.two-signatures.lab",), ("named",), BOGUS,
+                 "one false signature is one too many for it (max-validation-failures-per-fetch)"),
     Disagreement(("deep.loose.optout.lab",), ("kresd",), BOGUS,
                  "it asks for the DS of `loose` on its way down, which has no NSEC3, and NSD's proof is not whole"),
 ]

@@ -6,7 +6,6 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import pathlib
-import shutil
 import struct
 import time
 from typing import Callable, Optional
@@ -82,6 +81,26 @@ class Key:
         return f"{self.tag()} {self.algorithm} {digest} {make(wire_name(self.zone) + self.rdata()).hexdigest()}"
 
 
+def colliding(key, count):
+    """Keys that sign nothing, have the tag of this RSA key, and cost as much to try (CVE-2023-50387)."""
+    public = base64.b64decode(key.public)
+    head = public[:4]  # an exponent of three octets (RFC 3110), so the modulus begins at an even offset of the RDATA
+    found = []
+    for number in range(count):
+        modulus = bytearray(hashlib.shake_256(f"{key.zone} {number}".encode()).digest(len(public) - len(head)))
+        modulus[0] |= 0x80
+        modulus[-1] |= 1
+        while True:
+            other = dataclasses.replace(key, public=base64.b64encode(head + modulus).decode())
+            if other.tag() == key.tag():
+                break
+            # The tag is a sum of words, but for the carry: the first try or the second is right.
+            (word,) = struct.unpack_from("!H", modulus, 128)
+            struct.pack_into("!H", modulus, 128, (word + key.tag() - other.tag()) & 0xFFFF)
+        found.append(other)
+    return found
+
+
 def sha256_of_each(keys):
     return [key.ds() for key in keys]
 
@@ -100,11 +119,15 @@ class Zone:
     ends: int = 14 * DAY
     # The DS records at the parent.
     ds: Callable = sha256_of_each
+    # Further DNSKEY records, which sign nothing.
+    strangers: Callable = lambda keys: []
     # What the world sees of a key that signed, in the zone and by its DS.
     published: Callable = lambda key: key
     # Turns the signed zone's records into those that are served.
     spoil: Callable = lambda zone, records: records
     signer: str = "dnssec-signzone"
+    # Names whose signatures have other dates: (name, starts, ends).
+    redated: Optional[tuple] = None
 
 
 @dataclasses.dataclass
@@ -168,6 +191,26 @@ def with_algorithm(number):
                 covered, _, rest = record.data.split(None, 2)
                 record.data = f"{covered} {number} {rest}"
         return records
+    return spoil
+
+
+def with_false_signatures(count, owner, also_true):
+    """As many signatures over the records of a name that do not fit, before the one that does or in its place."""
+    def spoil(zone, records):
+        result = []
+        for record in records:
+            if record.type == "RRSIG" and not record.covers("NSEC") and record.owner == f"{owner}.{zone}.":
+                fields = record.data.split()
+                signature = bytearray(base64.b64decode("".join(fields[8:])))
+                for number in range(count):
+                    signature[len(signature) // 2] ^= number + 1
+                    false = base64.b64encode(signature).decode()
+                    result.append(dataclasses.replace(record, data=" ".join(fields[:8] + [false])))
+                    signature[len(signature) // 2] ^= number + 1
+                if not also_true:
+                    continue
+            result.append(record)
+        return result
     return spoil
 
 
@@ -252,6 +295,10 @@ ZONES = {
     "altered.lab": Zone(records=CONTENT + "fine 300 A 192.0.2.5\n", spoil=replaced("192.0.2.1", "192.0.2.66", "A")),
     "expired.lab": Zone(starts=-30 * DAY, ends=-10 * DAY),
     "future.lab": Zone(starts=10 * DAY, ends=30 * DAY),
+    "expired-name.lab": Zone(redated=("www", -30 * DAY, -10 * DAY)),
+    "future-name.lab": Zone(redated=("www", 10 * DAY, 30 * DAY)),
+    "signed.expired.lab": SIGNED,
+    "unsigned.expired.lab": UNSIGNED,
     "no-rrsig.lab": Zone(spoil=without_signatures(owner="www")),
     "no-rrsigs.lab": Zone(spoil=without_signatures()),
     "no-dnskey.lab": Zone(spoil=without("DNSKEY")),
@@ -260,12 +307,19 @@ ZONES = {
     "wrong-ds.lab": Zone(ds=lambda keys: [dataclasses.replace(keys[0], public=SOME_KEY).ds()]),
     "wrong-digest.lab": Zone(ds=lambda keys: [" ".join(keys[0].ds().split()[:3] + ["00" * 32])]),
     "stripped-ds.lab": SIGNED,
+    "revoked.lab": Zone(published=lambda key: dataclasses.replace(key, flags=key.flags | 0x80)),
     "no-signatures-no-keys.lab": Zone(spoil=chained(without("DNSKEY", "NSEC"), without_signatures())),
 
     # Half-way through a key rollover: two DS, two keys, one of which signs; and before the new key is published.
     "rollover.lab": Zone(algorithms=("ECDSAP256SHA256", "ECDSAP256SHA256")),
     "algorithm-rollover.lab": Zone(algorithms=("ECDSAP256SHA256", "RSASHA256")),
     "standby-ds.lab": Zone(ds=lambda keys: [keys[0].ds(), dataclasses.replace(keys[0], public=SOME_KEY).ds()]),
+
+    # One of two signatures is right; two keys have one tag; and far too many of both.
+    "two-signatures.lab": Zone(spoil=with_false_signatures(1, "www", also_true=True)),
+    "collision.lab": Zone(algorithms=("RSASHA256",), strangers=lambda keys: colliding(keys[0], 1)),
+    "keytrap.lab": Zone(algorithms=("RSASHA256",), strangers=lambda keys: colliding(keys[0], 20),
+                        spoil=with_false_signatures(20, "www", also_true=False)),
 }
 
 SOME_KEY = base64.b64encode(bytes(range(64))).decode()
@@ -321,40 +375,48 @@ class Maker:
             if parent_of(child) == name:
                 lines.append(f"{child}. 3600 IN NS ns.lab.")
                 lines += [f"{child}. 3600 IN DS {text}" for text in self._ds(child)]
-        lines += [f"{origin} 3600 IN DNSKEY {key.text()}" for key in self._keys[name]]
+        keys = self._keys[name]
+        lines += [f"{origin} 3600 IN DNSKEY {key.text()}" for key in keys + ZONES[name].strangers(keys)]
         return "\n".join(lines) + "\n" + ZONES[name].records
 
     def _date(self, seconds):
         return time.strftime("%Y%m%d%H%M%S", time.gmtime(self.now + seconds))
 
-    def _sign(self, name, path):
+    def _sign(self, name, starts, ends):
+        """The records of the zone, signed from and until then, in seconds from now."""
         zone = ZONES[name]
+        path, output = (str(self._folder / f"{file_name(name)}.{kind}") for kind in ("unsigned", "signed"))
+        pathlib.Path(path).write_text(self._text(name))
         keys = [str(key.path.with_suffix("")) for key in self._keys[name][:zone.signing]]
-        output = str(path) + ".signed"
+        starts, ends = self._date(starts), self._date(ends)
         if zone.signer == "ldns-signzone":
             options = [] if zone.nsec3 is None else ["-n", "-t", str(zone.nsec3)]
-            lab.run(lab.program(zone.signer), *options, "-i", self._date(zone.starts), "-e", self._date(zone.ends),
-                    "-o", name, "-f", output, str(path), *keys)
+            lab.run(lab.program(zone.signer), *options, "-i", starts, "-e", ends, "-o", name, "-f", output, path, *keys)
         else:
             # -z: with every key, whatever its flags; -P: what comes out may well be wrong.
             options = ["-z", "-P", "-q", "-n", "1", "-O", "full", "-d", str(self._folder), "-K", str(self._folder)]
             if zone.nsec3 is not None:
                 options += ["-3", "-", "-H", str(zone.nsec3)] + (["-A"] if zone.opt_out else [])
-            lab.run(lab.program(zone.signer), *options, "-s", self._date(zone.starts), "-e", self._date(zone.ends),
-                    "-o", name, "-f", output, str(path), *keys)
-        shutil.move(output, path)
+            lab.run(lab.program(zone.signer), *options, "-s", starts, "-e", ends, "-o", name, "-f", output, path, *keys)
+        lines = pathlib.Path(output).read_text().splitlines()
+        return [Record.parse(line) for line in lines if line and line[0] != ";"]
 
     def _make_zone(self, name):
         zone = ZONES[name]
         path = self._folder / file_name(name)
-        path.write_text(self._text(name))
         if not zone.algorithms:
+            path.write_text(self._text(name))
             return
-        self._sign(name, path)
-        records = [Record.parse(line) for line in path.read_text().splitlines() if line and line[0] != ";"]
+        records = self._sign(name, zone.starts, zone.ends)
+        if zone.redated:
+            owner, starts, ends = zone.redated
+            owner = f"{owner}.{name}."
+            other = [record for record in self._sign(name, starts, ends)
+                     if record.type == "RRSIG" and record.owner == owner]
+            records = [record for record in records if not (record.type == "RRSIG" and record.owner == owner)] + other
         for key, published in zip(self._keys[name], self._published(name)):
             for record in records:
-                # The signer may have written the key's octets in groups.
+                # The signer may have written the key's octets in groups, and a comment behind them.
                 if record.type == "DNSKEY" and "".join(record.data.partition(";")[0].split()[3:]) == key.public:
                     record.data = published.text()
         path.write_text("".join(record.line() + "\n" for record in zone.spoil(name, records)))
