@@ -33,6 +33,10 @@ class Reply:
     def ad(self):
         return bool(self.flags & AD)
 
+    def verdict(self):
+        """RCODE and AD."""
+        return self.rcode, self.ad
+
     def types(self, section="answer"):
         return [NAMES.get(rr_type, rr_type) for rr_type, _ in getattr(self, section)]
 
@@ -86,10 +90,14 @@ def parse(message):
     return Reply(RCODES.get(flags & 15, str(flags & 15)), flags, *sections, errors)
 
 
+def query(name, rr_type, flags=RD, dnssec_ok=True, edns=True, query_id=None):
+    return lab.query(name, TYPES[rr_type], flags=flags, edns=1232 if edns else None,
+                     edns_flags=0x8000 if dnssec_ok else 0, query_id=query_id)
+
+
 def ask(address, port, name, rr_type, flags=RD, dnssec_ok=True, edns=True):
     """One question, over TCP where the answer does not fit a datagram."""
-    message = lab.query(name, TYPES[rr_type], flags=flags, edns=1232 if edns else None,
-                        edns_flags=0x8000 if dnssec_ok else 0)
+    message = query(name, rr_type, flags=flags, dnssec_ok=dnssec_ok, edns=edns)
     reply = lab.ask(address, port, message, 15)
     if reply is None:
         raise AssertionError(f"no reply to {name} {rr_type} from {address}:{port}")
@@ -103,8 +111,13 @@ class ZoneLab(lab.Lab):
 
     zones = dnssec_zones.ZONES
 
+    def __init__(self, shift=0):
+        """As dnssec_zones.Maker has it."""
+        self._shift = shift
+        super().__init__()
+
     def _make_zones(self):
-        maker = dnssec_zones.Maker(self.folder)
+        maker = dnssec_zones.Maker(self.folder, self._shift)
         anchors = maker.make()
         self.anchor = anchors[0]
         self.anchors = self.write("anchors", "".join(line + "\n" for line in anchors))
@@ -170,11 +183,17 @@ upstreams:
     upstreams: [{names}]
 admin:
   socket: {self.path(f"control-{port}.sock")}
+limits:
+  waiting_per_client: 20000
 dnssec:
   validation: on
   trust_anchors: {anchors or self.anchors}
 {extra}""")
         return self.serve(config, port=port)
+
+    def questions_seen(self):
+        """What the resolver was asked, as "NAME TYPE"."""
+        return [" ".join(line.split()[-3:-1]).lower() for line in self.queries_seen() if line.endswith(" IN")]
 
     def ask_resolver(self, name, rr_type, **options):
         return ask(self.address, PLAIN_PORT, name, rr_type, **options)

@@ -17,10 +17,6 @@ ALL = [case for cases in CASES.values() for case in cases]
 NO_EDE = "-"
 
 
-def verdict(reply):
-    return reply.rcode, reply.ad
-
-
 def expected_of(who, case):
     """RCODE and AD of this validator, and why they are what they are if they are not the case's."""
     known = dnssec_cases.disagreement(case, who)
@@ -86,7 +82,7 @@ class ValidatorsTest(unittest.TestCase):
     def test_upstream_judges_nothing_and_hands_out_signatures(self):
         for case in ALL:
             reply = self.lab.ask_resolver(case.name, case.type, flags=RD | CD)
-            self.assertEqual(verdict(reply), (case.rcode, False), f"{case}: {reply}")
+            self.assertEqual(reply.verdict(), (case.rcode, False), f"{case}: {reply}")
         self.assertIn("RRSIG", self.lab.ask_resolver("www.nsec.lab", "A").types())
         self.assertIn("NSEC3", self.lab.ask_resolver("www.nsec3.lab", "MX").types("authority"))
 
@@ -94,18 +90,18 @@ class ValidatorsTest(unittest.TestCase):
         wrong = []
         for (who, case), reply in self.first.items():
             expected, why = expected_of(who, case)
-            if verdict(reply) != expected:
+            if reply.verdict() != expected:
                 wrong.append(f"{who}: {case} is {case.verdict}, expected {expected}, got {reply} {why}")
         self.assertEqual(wrong, [], tell(wrong))
 
     def test_those_who_ask_with_ad_alone_are_shown_it(self):
         wrong = [f"{who}: {case}: {reply}" for (who, case), reply in self.ask_all(flags=RD | AD, edns=False).items()
-                 if verdict(reply) != expected_of(who, case)[0]]
+                 if reply.verdict() != expected_of(who, case)[0]]
         self.assertEqual(wrong, [], tell(wrong))
 
     def test_those_who_do_not_ask_are_not_shown_ad(self):
         wrong = [f"{who}: {case}: {reply}" for (who, case), reply in self.ask_all(edns=False).items()
-                 if verdict(reply) != (expected_of(who, case)[0][0], False)]
+                 if reply.verdict() != (expected_of(who, case)[0][0], False)]
         self.assertEqual(wrong, [], tell(wrong))
 
     def test_extended_errors_are_told_for_comparison(self):
@@ -159,7 +155,7 @@ class DotwardTest(unittest.TestCase):
 
     def assert_verdicts(self, replies, expected):
         wrong = [f"{case} is {case.verdict}, expected {expected(case)}, got {reply}" for case, reply in replies.items()
-                 if verdict(reply) != expected(case)]
+                 if reply.verdict() != expected(case)]
         self.assertEqual(wrong, [], tell(wrong))
 
     def test_R4_what_is_secure_has_ad_and_what_is_bogus_is_servfail(self):
@@ -181,6 +177,18 @@ class DotwardTest(unittest.TestCase):
         replies = {case: dnssec_lab.ask(server.address, server.port, case.name, case.type) for case in reversed(ALL)}
         self.assert_verdicts(replies, lambda case: case.expected())
 
+    def test_R4_a_thousand_questions_at_once_are_judged_as_one_by_one(self):
+        server = self.lab.serve_validating()
+        asked = {}
+        for number, case in enumerate(ALL * 5):
+            message = dnssec_lab.query(case.name, case.type, query_id=number)
+            asked[message[:2]] = (case, message)
+        replies = lab.ask_all(server.address, server.port, [message for _, message in asked.values()], 30)
+        self.assertEqual(len(replies), len(asked))
+        judged = [(case, dnssec_lab.parse(replies[number])) for number, (case, _) in asked.items()]
+        wrong = [f"{case}: {reply}" for case, reply in judged if reply.verdict() != case.expected()]
+        self.assertEqual(wrong, [], tell(wrong))
+
     def test_C7_who_did_not_set_do_gets_no_signatures_and_no_proofs(self):
         for case in ALL:
             reply = self.ask(case, dnssec_ok=False)
@@ -201,6 +209,35 @@ class DotwardTest(unittest.TestCase):
             self.assert_verdicts(replies, expected)
             for case, reply in replies.items():
                 self.assertEqual(reply.flags & CD, flags & CD, case)
+
+    # --- what it costs ---
+
+    def asked_upstream(self, server, *questions):
+        """What the resolver is asked while these questions are asked here."""
+        before = len(self.lab.questions_seen())
+        for name, rr_type in questions:
+            dnssec_lab.ask(server.address, server.port, name, rr_type)
+        return self.lab.questions_seen()[before:]
+
+    def test_a_warm_chain_costs_one_question_a_question(self):
+        server = self.lab.serve_validating()
+        for zone in ("nsec", "nsec3", "alg8"):
+            cold = self.asked_upstream(server, (f"www.{zone}.lab", "A"))
+            self.assertLessEqual({f"{zone}.lab. ds", f"{zone}.lab. dnskey"}, set(cold))
+            warm = self.asked_upstream(server, (f"leaf.ent.{zone}.lab", "A"), (f"www.{zone}.lab", "AAAA"),
+                                       (f"x.wild.{zone}.lab", "A"), (f"www.{zone}.lab", "MX"))
+            self.assertEqual(warm, [f"leaf.ent.{zone}.lab. a", f"www.{zone}.lab. aaaa", f"x.wild.{zone}.lab. a",
+                                    f"www.{zone}.lab. mx"])
+
+    def test_insecurity_is_remembered(self):
+        server = self.lab.serve_validating()
+        self.asked_upstream(server, ("www.unsigned.lab", "A"))
+        self.assertEqual(self.asked_upstream(server, ("leaf.ent.unsigned.lab", "A")), ["leaf.ent.unsigned.lab. a"])
+
+    def test_C6_what_is_bogus_is_not_asked_again_at_once(self):
+        server = self.lab.serve_validating()
+        self.asked_upstream(server, ("www.altered.lab", "A"))
+        self.assertEqual(self.asked_upstream(server, ("www.altered.lab", "A")), [])
 
     # --- extended errors ---
 
@@ -252,7 +289,7 @@ class DotwardTest(unittest.TestCase):
         other = self.lab.write("other-anchor", f". 3600 IN DS {tag} {algorithm} {digest} {'ab' * 32}\n")
         server = self.lab.serve_validating(anchors=other)
         reply = dnssec_lab.ask(server.address, server.port, "www.nsec.lab", "A")
-        self.assertEqual(verdict(reply), ("SERVFAIL", False), reply)
+        self.assertEqual(reply.verdict(), ("SERVFAIL", False), reply)
         self.assertIn(9, reply.codes(), reply)
 
     def test_R4_negative_trust_anchor_lets_its_zone_pass_as_insecure(self):
@@ -261,7 +298,7 @@ class DotwardTest(unittest.TestCase):
                                ("missing.nsec3.lab", ("NXDOMAIN", False)), ("www.nsec.lab", ("NOERROR", True)),
                                ("to-bogus.nsec.lab", ("NOERROR", False)), ("www.expired.lab", ("SERVFAIL", False))):
             reply = dnssec_lab.ask(server.address, server.port, name, "A")
-            self.assertEqual(verdict(reply), expected, f"{name}: {reply}")
+            self.assertEqual(reply.verdict(), expected, f"{name}: {reply}")
 
     # --- an upstream that lies ---
 
@@ -271,21 +308,34 @@ class DotwardTest(unittest.TestCase):
         server = self.lab.serve_validating(upstreams=[self.lab.start_liar(self.LIES + ["lied.nsec3.lab"])])
         for name in self.LIES:
             reply = dnssec_lab.ask(server.address, server.port, name, "A")
-            self.assertEqual(verdict(reply), ("SERVFAIL", False), f"{name}: {reply}")
+            self.assertEqual(reply.verdict(), ("SERVFAIL", False), f"{name}: {reply}")
             self.assertIn(10, reply.codes(), f"{name}: {reply}")
         reply = dnssec_lab.ask(server.address, server.port, "lied.nsec3.lab", "A")
-        self.assertEqual(verdict(reply), ("SERVFAIL", False), reply)
+        self.assertEqual(reply.verdict(), ("SERVFAIL", False), reply)
         # What it does not lie about is as secure as ever.
         reply = dnssec_lab.ask(server.address, server.port, "www.alg14.lab", "A")
-        self.assertEqual(verdict(reply), ("NOERROR", True), reply)
+        self.assertEqual(reply.verdict(), ("NOERROR", True), reply)
 
     def test_R4_another_upstream_is_asked_before_an_answer_is_called_bogus(self):
         liar = self.lab.start_liar(self.LIES)
         server = self.lab.serve_validating(upstreams=[liar, lab.DOT_PORT])
         for name in self.LIES:
             reply = dnssec_lab.ask(server.address, server.port, name, "A")
-            self.assertEqual(verdict(reply), ("NOERROR", True), f"{name}: {reply}")
+            self.assertEqual(reply.verdict(), ("NOERROR", True), f"{name}: {reply}")
             self.assertEqual(reply.addresses(), ["192.0.2.1"], name)
+
+
+class WrongClockTest(unittest.TestCase):
+    """A lab that was made in two months' time: seen from there, dotward's clock is slow."""
+
+    def test_R6_the_clock_is_said_to_be_the_cause(self):
+        with dnssec_lab.ZoneLab(shift=60 * 86400) as place:
+            server = place.serve_validating()
+            for name in ("www.nsec.lab", "www.alg8.lab", "missing.nsec3.lab"):
+                reply = dnssec_lab.ask(server.address, server.port, name, "A")
+                self.assertEqual(reply.verdict(), ("SERVFAIL", False), f"{name}: {reply}")
+                self.assertIn(8, reply.codes(), f"{name}: {reply}")
+                self.assertIn("the clock is wrong", str(reply))
 
 
 if __name__ == "__main__":

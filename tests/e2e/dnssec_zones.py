@@ -342,10 +342,11 @@ def parent_of(zone):
 class Maker:
     """Makes the zone files in a folder."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, shift=0):
+        """All dates are `shift` seconds later than they should be."""
         self._folder = folder
         self._keys = {}
-        self.now = int(time.time())
+        self._now = int(time.time()) + shift
 
     def make(self):
         """Writes every zone, and returns the DS records of the root's key."""
@@ -380,7 +381,7 @@ class Maker:
         return "\n".join(lines) + "\n" + ZONES[name].records
 
     def _date(self, seconds):
-        return time.strftime("%Y%m%d%H%M%S", time.gmtime(self.now + seconds))
+        return time.strftime("%Y%m%d%H%M%S", time.gmtime(self._now + seconds))
 
     def _sign(self, name, starts, ends):
         """The records of the zone, signed from and until then, in seconds from now."""
