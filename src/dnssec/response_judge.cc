@@ -97,11 +97,16 @@ class Judge {
       return Conclude(name_error ? deepest->NameError(name) : deepest->NoData(name, response_.qtype), deepest->zone(),
                       what);
     }
-    if (dissected_.denial_zone != nullptr && !dissected_.denial_zone->verdict.secure()) {
-      return Weaken(dissected_.denial_zone->verdict, false);
+    // Where a secure zone's SOA says no, its proof is what is missing, whatever the way down to the name lacks as well.
+    const auto soa = std::ranges::find_if(dissected_.parts,
+                                          [](const ResponsePart& part) { return part.rrset.type == rr_type::kSoa; });
+    const bool zone_speaks = soa != dissected_.parts.end() && result_.verdict.secure();
+    const ZoneStatus* const below = dissected_.denial_zone.get();
+    if (below != nullptr && !below->verdict.secure() && !(below->verdict.bogus() && zone_speaks)) {
+      return Weaken(below->verdict, false);
     }
-    Conclude(budget_.exhausted() ? DenialProof::Result::kOverBudget : DenialProof::Result::kNotProven,
-             dissected_.denial_zone != nullptr ? dissected_.denial_zone->zone : name, what);
+    const Name& speaker = zone_speaks ? soa->zone->zone : below != nullptr ? below->zone : name;
+    Conclude(budget_.exhausted() ? DenialProof::Result::kOverBudget : DenialProof::Result::kNotProven, speaker, what);
   }
 
   void Conclude(DenialProof::Result proof, const Name& zone, std::string_view what) {

@@ -197,6 +197,12 @@ TEST_F(ValidatingUpstreamTest, ADenialWithoutProofIsBogus) {
   ExpectBogus("no.example.", dnssec_error::kNsecMissing, "A no.example.: not proven not to exist");
 }
 
+TEST_F(ValidatingUpstreamTest, ADenialIsSaidToLackItsProofWhereThatOfItsDsLacksItToo) {
+  world_.On("no.example.", rr_type::kA).Rcode(Rcode::kNxDomain).SignedSoa(Example());
+  world_.On("no.example.", rr_type::kDs).Rcode(Rcode::kNxDomain).SignedSoa(Example());
+  ExpectBogus("no.example.", dnssec_error::kNsecMissing, "example.: A no.example.: not proven not to exist");
+}
+
 TEST_F(ValidatingUpstreamTest, ADenialByTheWrongRangeIsBogus) {
   world_.On("no.example.", rr_type::kA)
       .Rcode(Rcode::kNxDomain)
