@@ -25,9 +25,11 @@ COPY --from=build /usr/local/bin/dotward /usr/local/bin/dotward
 # host's network too. It is done in this stage because not every builder copies the attribute from another.
 RUN setcap cap_net_bind_service=+ep /usr/local/bin/dotward
 COPY conf/docker.yaml /etc/dotward/dotward.yaml
-# For the control socket, where the file system may be written to.
-RUN install -d -o 65532 -g 65532 /run/dotward
-# Numeric, so that an orchestrator can see that it is not root. Nothing is written: the file system may be read-only.
+# For the control socket, where the file system may be written to; and for the cache's snapshot: a new volume that is
+# mounted there takes the owner from here.
+RUN install -d -o 65532 -g 65532 /run/dotward && install -d -m 0700 -o 65532 -g 65532 /var/lib/dotward
+# Numeric, so that an orchestrator can see that it is not root. Beyond these two nothing is written: the file system may
+# be read-only.
 USER 65532:65532
 EXPOSE 53/udp 53/tcp
 HEALTHCHECK --interval=10s --timeout=4s --start-period=5s --retries=3 \

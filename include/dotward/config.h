@@ -185,6 +185,8 @@ struct ConfigResult {
   bool ok() const { return config.has_value(); }
   // Adds an error about the value at `path`, with its place where it was given, and takes the configuration away.
   void Refuse(const std::string& path, std::string message);
+  // Adds a warning about it, in the same way, and takes nothing away.
+  void Warn(const std::string& path, std::string message);
 };
 
 // A text that configures, and what errors call it.

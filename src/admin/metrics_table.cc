@@ -80,6 +80,14 @@ Samples OfCache(const Snapshot& snapshot) {
   return {Sample({}, snapshot.cache.*Field)};
 }
 
+Samples SnapshotEntries(const Snapshot& snapshot) { return {Sample({}, snapshot.cache_file.entries)}; }
+Samples SnapshotOctets(const Snapshot& snapshot) { return {Sample({}, snapshot.cache_file.octets)}; }
+Samples SnapshotFailures(const Snapshot& snapshot) { return {Sample({}, snapshot.cache_file.failures)}; }
+Samples SnapshotTime(const Snapshot& snapshot) {
+  const auto since_1970 = std::chrono::floor<std::chrono::seconds>(snapshot.cache_file.written_at.time_since_epoch());
+  return {Sample({}, static_cast<uint64_t>(since_1970.count()))};
+}
+
 Samples CacheSize(const Snapshot& snapshot) { return {Sample({}, snapshot.cache_octets_max)}; }
 Samples CacheStale(const Snapshot& snapshot) { return {Sample({}, snapshot.queries.of(QueryEnd::kStale))}; }
 Samples CachePrefetches(const Snapshot& /*snapshot*/) { return {Sample({}, 0)}; }
@@ -243,6 +251,14 @@ const std::vector<Metric>& Table() {
       {"dotward_cache_bytes", kGauge, "Memory that the cache takes now.", {}, "/cache/bytes", OfCache<&Cache::octets>},
       {"dotward_cache_size_bytes", kGauge, "Memory that the cache may take: `cache.size`.", {}, "/cache/size",
        CacheSize},
+      {"dotward_cache_snapshot_entries", kGauge, "Answers in the file that carries the cache over a restart.", {},
+       "/cache/snapshot/entries", SnapshotEntries},
+      {"dotward_cache_snapshot_bytes", kGauge, "Length of that file.", {}, "/cache/snapshot/bytes", SnapshotOctets},
+      {"dotward_cache_snapshot_timestamp_seconds", kGauge, "When it was written, as Unix time; 0 where there is none.",
+       {}, "/cache/snapshot/timestamp_seconds", SnapshotTime},
+      {"dotward_cache_snapshot_failures_total", kCounter,
+       "Times that it could not be written, or was there at the start and not used.", {}, "/cache/snapshot/failures",
+       SnapshotFailures},
 
       {"dotward_exchanges_total", kCounter, "Questions sent upstream, each for all who ask it at the time.", {},
        "/exchanges/started", ExchangesStarted},

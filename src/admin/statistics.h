@@ -22,6 +22,14 @@ struct NamedCount {
 };
 using NamedCounts = std::vector<NamedCount>;
 
+// Of the file that carries the cache over a restart: what was written or loaded last.
+struct CacheFileStatistics {
+  uint64_t entries = 0;
+  uint64_t octets = 0;
+  WallTime written_at{};  // 1970 where there is none
+  uint64_t failures = 0;  // times that it could not be written, or was there and not used
+};
+
 // Everything that the program counts, at one moment: the one thing that the dump, the JSON and the metrics show. Plain
 // values: gathering reads counters that others go on writing, and changes none, so sums may be off by what happened
 // meanwhile.
@@ -32,6 +40,7 @@ struct StatisticsSnapshot {
   uint64_t cache_octets_max = 0;
   ResponseCache::Statistics cache;
   std::vector<ResponseCache::Statistics> shards;
+  CacheFileStatistics cache_file;
   QueryTotals queries;    // sums over the workers
   NamedCounts exchanges;  // the forwarding loop's
   UdpTotals udp;

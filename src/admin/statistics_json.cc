@@ -98,6 +98,13 @@ nlohmann::ordered_json ToJson(const ResponseCache::Statistics& cache) {
           {"lru_age_seconds", cache.lru_age_seconds}};
 }
 
+nlohmann::ordered_json ToJson(const CacheFileStatistics& file) {
+  return {{"entries", file.entries},
+          {"bytes", file.octets},
+          {"timestamp_seconds", UnixSeconds(file.written_at)},
+          {"failures", file.failures}};
+}
+
 struct UpstreamCount {
   const char* name;
   uint64_t UpstreamSnapshot::*field;
@@ -176,6 +183,7 @@ std::string RenderJson(const StatisticsSnapshot& snapshot) {
   json["cache"]["size"] = snapshot.cache_octets_max;
   json["cache"]["stale"] = snapshot.queries.of(QueryEnd::kStale);
   json["cache"]["prefetches"] = 0;
+  json["cache"]["snapshot"] = ToJson(snapshot.cache_file);
   json["queries"] = QueriesToJson(snapshot.queries);
   json["types"] = TypesToJson(snapshot.queries);
   json["replies"] = RepliesToJson(snapshot.queries);

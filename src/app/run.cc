@@ -162,6 +162,8 @@ ExitCode Serve(const CommandLine& command_line, const ConfigResult& loaded) {
 
   // A client or an upstream that has gone is an error of one write, never the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  // So is a file that grows over the limit that was set for it.
+  std::signal(SIGXFSZ, SIG_IGN);
   // Before any thread: they inherit what is blocked, and signals are for the main thread alone.
   asio::io_context loop(1);
   asio::signal_set signals(loop, SIGTERM, SIGINT, SIGUSR1);

@@ -310,6 +310,7 @@ Service::Service(const std::shared_ptr<const Config>& config, const Clock& clock
       started_at_(clock.Now()),
       started_wall_(clock.WallNow()),
       cache_({.octets_max = config->cache.size_octets, .hash_seed = RandomSeed()}),
+      keeper_(cache_, clock),
       identity_(Identity(cache_, clock_)),
       server_(std::move(server)),
       query_log_(server_->workers(), clock_),
@@ -322,6 +323,7 @@ void Service::Start() {
   running_ = true;
   forwarding_->Start();
   for (const auto& worker : workers_) worker->Start();
+  keeper_.Start(CacheKeeper::Options::Of(*state()->config));
 }
 
 void Service::Stop() {
@@ -332,6 +334,7 @@ void Service::Stop() {
   for (const auto& worker : workers_) worker->BeginStop();
   for (const auto& worker : workers_) worker->Join();
   forwarding_->Stop();
+  keeper_.Stop();
 }
 
 std::vector<asio::io_context*> Service::loops() {
@@ -359,6 +362,7 @@ absl::Status Service::Adopt(Prepared prepared) {
   forwarding_->Adopt(config, prepared.plan);
   for (const auto& worker : workers_) worker->Adopt(prepared.state);
   server_->SetLimits(config);
+  keeper_.Adopt(CacheKeeper::Options::Of(config));
   const MutexLock current_lock(current_);
   state_ = std::move(prepared.state);
   plan_ = std::move(prepared.plan);
@@ -379,6 +383,7 @@ StatisticsSnapshot Service::Statistics() {
   snapshot.cache_octets_max = cache_.octets_max();
   snapshot.cache = cache_.Total(now);
   snapshot.shards = cache_.PerShard(now);
+  snapshot.cache_file = keeper_.statistics();
   for (const auto& worker : workers_) AddTo(snapshot.queries, worker->statistics());
   AddExchanges(forwarding_->coalescer().statistics(), snapshot);
   snapshot.udp = server_->udp_totals();

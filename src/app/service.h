@@ -13,6 +13,7 @@
 #include "admin/service_control.h"
 #include "admin/slow_queries.h"
 #include "admin/statistics.h"
+#include "app/cache_keeper.h"
 #include "base/mutex.h"
 #include "dotward/clock.h"
 #include "dotward/config.h"
@@ -91,6 +92,7 @@ class Service {
   const SteadyTime started_at_;
   const WallTime started_wall_;
   ResponseCache cache_;
+  CacheKeeper keeper_;             // begins when everything else serves, ends when nothing does
   const ServerIdentity identity_;  // shows the cache's figures to those who ask for cachesize.bind and its neighbours
   mutable Mutex current_;          // taken for a moment; never by a loop
   std::shared_ptr<const ServingState> state_ ABSL_GUARDED_BY(current_);

@@ -6,7 +6,8 @@
 namespace dotward {
 
 // Refuses a sound configuration that names what this machine does not have: a file of CA certificates without any, an
-// account that does not exist. Reads files and asks for accounts, which may take a while: not for the query path.
+// account that does not exist. Warns of a snapshot that cannot be written. Reads files and asks for accounts, which may
+// take a while: not for the query path.
 void CheckSurroundings(ConfigResult* result);
 
 }  // namespace dotward

@@ -120,7 +120,9 @@ class Loader {
     // Cross checks look at sound values only; what is unsound has been reported.
     if (reading.problems.empty()) {
       places_.sound[path] = Place{position, std::move(reading.items)};
-      if (key.type == ValueType::kFile || key.type == ValueType::kUser) places_.outside.push_back(path);
+      const bool outside =
+          key.type == ValueType::kFile || key.type == ValueType::kStateFile || key.type == ValueType::kUser;
+      if (outside) places_.outside.push_back(path);
     } else {
       places_.unsound.insert(path);
     }
@@ -306,7 +308,10 @@ ConfigResult LoadDropIns(const std::string& absent_file, const std::vector<std::
   return Load(absent_file, MainFile::kAbsent, settings);
 }
 
-void ConfigResult::Refuse(const std::string& path, std::string message) {
+namespace {
+
+ConfigError ErrorAt(const std::unordered_map<std::string, ConfigPlace>& places, const std::string& path,
+                    std::string message) {
   ConfigError error;
   error.path = path;
   error.message = std::move(message);
@@ -315,8 +320,19 @@ void ConfigResult::Refuse(const std::string& path, std::string message) {
     error.line = place->second.line;
     error.column = place->second.column;
   }
-  errors.push_back(std::move(error));
+  return error;
+}
+
+}  // namespace
+
+void ConfigResult::Refuse(const std::string& path, std::string message) {
+  errors.push_back(ErrorAt(places, path, std::move(message)));
   config.reset();
+}
+
+void ConfigResult::Warn(const std::string& path, std::string message) {
+  warnings.push_back(ErrorAt(places, path, std::move(message)));
+  warnings.back().severity = ConfigError::Severity::kWarning;
 }
 
 Environment ProcessEnvironment() {

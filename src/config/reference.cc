@@ -107,6 +107,8 @@ std::string_view TypeName(const SchemaKey& key) {
       return "account";
     case ValueType::kFile:
       return "readable file";
+    case ValueType::kStateFile:
+      return "file";
     case ValueType::kListenAddress:
       return "list of addresses and ports";
     case ValueType::kEndpoint:

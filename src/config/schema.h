@@ -27,6 +27,7 @@ enum class ValueType : uint8_t {
   kText,           // anything on one line
   kUser,           // the name of an account; "" is none
   kFile,           // the path of a file that must be readable when the configuration is loaded; "" is none
+  kStateFile,      // the path of a file that the program makes and reads again; "" is none
   kListenAddress,  // 192.0.2.1:53
   kEndpoint,       // 192.0.2.1:8953; "" is none
   kServer,         // 192.0.2.1, or dns.example

@@ -85,6 +85,7 @@ std::string_view NameOfType(ValueType type) {
     case ValueType::kUser:
       return "the name of an account";
     case ValueType::kFile:
+    case ValueType::kStateFile:
       return "a file";
     case ValueType::kListenAddress:
     case ValueType::kEndpoint:

@@ -88,6 +88,10 @@ StatisticsSnapshot SomeSnapshot() {
                     .expired = different.Next(),
                     .lru_age_seconds = different.Next()};
   snapshot.shards = {snapshot.cache};
+  snapshot.cache_file = {.entries = different.Next(),
+                         .octets = different.Next(),
+                         .written_at = WallTime(std::chrono::seconds(different.Next())),
+                         .failures = different.Next()};
   for (auto& of_transport : snapshot.queries.queries) {
     for (uint64_t& count : of_transport) count = different.Next();
   }
