@@ -40,7 +40,7 @@ def snapshot_of(addresses, received, ttl=3600, version=1, trust=1):
         question = name_octets(name) + struct.pack("!HH", 1, 1)
         answer = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, ttl, 4) + bytes(map(int, address.split(".")))
         message = struct.pack("!6H", 0, 0x8180, 1, 1, 0, 0) + question + answer
-        chunk += (struct.pack("!BQI", 0, written, ttl) + b"\x03lab" + b"\x00" + struct.pack("!H", len(message)) + message)
+        chunk += struct.pack("!BQI", 0, written, ttl) + b"\x03lab\x00" + struct.pack("!H", len(message)) + message
         count += 1
         if len(chunk) > 60_000:
             close(chunk, len(chunk))
