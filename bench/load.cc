@@ -2,12 +2,16 @@
 // of JSON with what came of it. It never has more than --window queries open, and it ends: after --seconds or --count,
 // and kReplyTime for the last replies.
 //
-//   bench_load --server ADDRESS:PORT (--names FILE | --unique SUFFIX --first N) [--window N] [--burst N] [--rate N]
-//              [--seconds S] [--count N] [--edns]
+//   bench_load --server ADDRESS:PORT (--names FILE | --unique SUFFIX --first N [--among N]) [--window N] [--burst N]
+//              [--rate N] [--seconds S] [--count N] [--edns]
+//
+// Names that are unique are counted up from --first, or with --among drawn at random from that many of them, of which
+// nothing is kept here: a list of a million would take from the caches that the server's memory goes through.
 //
 // Without --rate it saturates the server: as soon as --burst replies have come, it asks as many new questions, so that
 // the server has always --window queries to work on. With --rate it asks that often, evenly in time, and reports how
-// long the replies took.
+// long the replies took. "aged" are the answers whose TTL is no longer the upstream's: those that came from a cache,
+// where everything in it has been there for a second.
 
 #include <poll.h>
 #include <sys/prctl.h>
@@ -25,6 +29,7 @@
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,6 +53,7 @@ constexpr int kKernelBufferOctets = 4 << 20;
 constexpr unsigned kSlotBits = 12;
 constexpr size_t kSlots = size_t{1} << kSlotBits;
 constexpr size_t kCountMax = 1'000'000'000;
+constexpr uint64_t kAmongMax = uint64_t{1} << 32U;
 constexpr std::chrono::seconds kReplyTime{3};
 constexpr std::chrono::milliseconds kTick{50};
 
@@ -56,6 +62,7 @@ struct Options {
   std::string names_file;
   std::string unique_suffix;
   uint64_t first = 0;
+  uint64_t among = 0;  // 0: each once, in order
   size_t window = 200;
   size_t burst = 32;
   uint64_t rate = 0;
@@ -64,7 +71,8 @@ struct Options {
   Edns edns = Edns::kAbsent;
 };
 
-// The questions in their order: the names of a file again and again, or names that never come twice.
+// The questions in their order: the names of a file again and again, or names that never come twice, or a random choice
+// of them.
 class Questions {
  public:
   static std::optional<Questions> Create(const Options& options) {
@@ -73,6 +81,8 @@ class Questions {
       questions.queries_ = {BuildQuery(std::string(kDigits, '0') + "." + options.unique_suffix, options.edns)};
       questions.unique_ = true;
       questions.next_ = options.first;
+      questions.first_ = options.first;
+      questions.among_ = options.among;
     } else {
       std::ifstream file(options.names_file);
       for (std::string name; std::getline(file, name);) questions.queries_.push_back(BuildQuery(name, options.edns));
@@ -88,7 +98,7 @@ class Questions {
   std::span<const uint8_t> Next() {
     if (!unique_) return queries_[next_++ % queries_.size()];
     constexpr std::string_view kHex = "0123456789abcdef";
-    uint64_t number = next_++;
+    uint64_t number = among_ == 0 ? next_++ : first_ + RandomBelow(among_);
     for (size_t i = kDigits; i > 0; --i, number >>= 4) {
       queries_[0][kHeaderOctets + i] = static_cast<uint8_t>(kHex[number & 0xf]);
     }
@@ -98,14 +108,22 @@ class Questions {
  private:
   static constexpr size_t kDigits = 12;
 
+  // `limit` is at most kAmongMax, so that the product fits.
+  uint64_t RandomBelow(uint64_t limit) { return ((random_() >> 32U) * limit) >> 32U; }
+
   std::vector<std::vector<uint8_t>> queries_;
   bool unique_ = false;
   uint64_t next_ = 0;
+  uint64_t first_ = 0;
+  uint64_t among_ = 0;
+  // Another choice each time, or a round would find what the one before it has left in the processor's caches.
+  std::mt19937_64 random_{std::random_device{}()};
 };
 
 struct Results {
   uint64_t sent = 0;
   uint64_t answered = 0;    // with NOERROR and at least one record
+  uint64_t aged = 0;        // of the answered, those whose first TTL is not the upstream's
   uint64_t failed = 0;      // answered otherwise
   uint64_t lost = 0;        // not answered within kReplyTime
   uint64_t unexpected = 0;  // replies to nothing that was asked
@@ -214,11 +232,11 @@ class Load {
       return latencies[static_cast<size_t>(at)] / 1000.0;
     };
     const double seconds = std::chrono::duration<double>(elapsed_).count();
-    std::printf("{\"sent\": %" PRIu64 ", \"answered\": %" PRIu64 ", \"failed\": %" PRIu64 ", \"lost\": %" PRIu64
-                ", \"unexpected\": %" PRIu64 ", \"skipped\": %" PRIu64
-                ", \"seconds\": %.6f, \"p50_us\": %.1f, \"p99_us\": %.1f}\n",
-                results_.sent, results_.answered, results_.failed, results_.lost, results_.unexpected, results_.skipped,
-                seconds, quantile(0.5), quantile(0.99));
+    std::printf("{\"sent\": %" PRIu64 ", \"answered\": %" PRIu64 ", \"aged\": %" PRIu64 ", \"failed\": %" PRIu64
+                ", \"lost\": %" PRIu64 ", \"unexpected\": %" PRIu64 ", \"skipped\": %" PRIu64
+                ", \"seconds\": %.6f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}\n",
+                results_.sent, results_.answered, results_.aged, results_.failed, results_.lost, results_.unexpected,
+                results_.skipped, seconds, quantile(0.5), quantile(0.99), quantile(0.999), quantile(1));
   }
 
  private:
@@ -320,6 +338,7 @@ class Load {
     // The echo has no records, and its RCODE is the query's: whoever measures it counts `failed` as answered.
     const bool good = (reply[kRcodeAt] & kRcodeMask) == 0 && (reply[kAnswerCountAt] | reply[kAnswerCountAt + 1]) != 0;
     ++(good ? results_.answered : results_.failed);
+    if (good && IsAged(reply)) ++results_.aged;
   }
 
   bool Refused(const char* call) {
@@ -381,6 +400,8 @@ std::optional<Options> ParseOptions(std::span<char*> arguments) {
       options.unique_suffix = value;
     } else if (key == "--first") {
       good = ParseNumber<uint64_t>(value, 0, uint64_t{1} << 48, options.first);
+    } else if (key == "--among") {
+      good = ParseNumber<uint64_t>(value, 1, kAmongMax, options.among);
     } else if (key == "--window") {
       good = ParseNumber<size_t>(value, 1, kSlots, options.window);
     } else if (key == "--burst") {
@@ -404,8 +425,8 @@ int Main(std::span<char*> arguments) {
   const auto options = ParseOptions(arguments);
   if (!options) {
     std::fprintf(stderr,
-                 "usage: bench_load --server ADDRESS:PORT (--names FILE | --unique SUFFIX --first N) [--window N] "
-                 "[--burst N] [--rate N] [--seconds S] [--count N] [--edns]\n");
+                 "usage: bench_load --server ADDRESS:PORT (--names FILE | --unique SUFFIX --first N [--among N]) "
+                 "[--window N] [--burst N] [--rate N] [--seconds S] [--count N] [--edns]\n");
     return 1;
   }
   auto questions = Questions::Create(*options);

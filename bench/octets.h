@@ -72,6 +72,18 @@ inline std::optional<std::span<const uint8_t>> Question(std::span<const uint8_t>
   return message.subspan(kHeaderOctets, end - kHeaderOctets);
 }
 
+// Whether the first record of `answer`, whose owner is a pointer to the question, has another TTL than kAnswerRecord.
+inline bool IsAged(std::span<const uint8_t> answer) {
+  constexpr size_t kTtlAt = 6;
+  constexpr size_t kTtlOctets = 4;
+  const auto question = Question(answer);
+  if (!question) return false;
+  const std::span<const uint8_t> record = answer.subspan(kHeaderOctets + question->size());
+  return record.size() >= kAnswerRecord.size() &&
+         !std::ranges::equal(record.subspan(kTtlAt, kTtlOctets),
+                             std::span<const uint8_t>(kAnswerRecord).subspan(kTtlAt, kTtlOctets));
+}
+
 // Writes the answer to `query` into `reply`: one A record where A is asked for, no record for another type, and an OPT
 // where the query had one. Returns the octets, or 0 where `query` is no query or the answer has no room.
 inline size_t WriteAnswer(std::span<const uint8_t> query, std::span<uint8_t> reply) {
