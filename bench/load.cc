@@ -1,6 +1,6 @@
 // The load of the benchmark: it asks one server over UDP, checks every reply against its question, and prints one line
-// of JSON with what came of it. It never has more than --window queries open, and it ends: after --seconds or --count,
-// and kReplyTime for the last replies.
+// of JSON with what came of it. It never has more than --window queries open, and it ends: after --seconds or --count
+// or when it is told by SIGTERM, and kReplyTime for the last replies.
 //
 //   bench_load --server ADDRESS:PORT (--names FILE | --unique SUFFIX --first N [--among N]) [--window N] [--burst N]
 //              [--rate N] [--seconds S] [--count N] [--edns]
@@ -24,6 +24,7 @@
 #include <charconv>
 #include <chrono>
 #include <cinttypes>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -202,6 +203,8 @@ class OpenQueries {
   std::vector<uint16_t> free_;
 };
 
+volatile std::sig_atomic_t told_to_end = 0;
+
 class Load {
  public:
   Load(const Options& options, Questions questions, Descriptor connected)
@@ -246,7 +249,7 @@ class Load {
     std::array<mmsghdr, kBatch> headers{};
   };
 
-  bool AskingIsOver() const { return results_.sent >= options_.count || now_ >= end_; }
+  bool AskingIsOver() const { return results_.sent >= options_.count || now_ >= end_ || told_to_end != 0; }
   bool WaitingIsOver() const { return AskingIsOver() && queries_.open() == 0; }
 
   bool Saturate() {
@@ -434,6 +437,7 @@ int Main(std::span<char*> arguments) {
     std::fprintf(stderr, "bench_load: no names, or one that is none\n");
     return 1;
   }
+  std::signal(SIGTERM, [](int) { told_to_end = 1; });
   Descriptor connected = Connect(options->server);
   if (!connected.is_open()) return 2;
   Load load(*options, *std::move(questions), std::move(connected));

@@ -1,4 +1,5 @@
-"""The servers that the benchmark measures: how each is started with one thread, a cache of 64 MiB, the same upstream.
+"""The servers that the benchmark measures: how each is started with one thread, a cache of the same size, the same
+upstream.
 Each is given what its manual says it needs for this load, and nothing that it does besides is counted against it: no
 validation, no logs, no control channel."""
 
@@ -32,6 +33,8 @@ class Launch:
     port: int
     upstream: Upstream
     build: pathlib.Path
+    cache_mib: int = CACHE_MIB
+    cache_entries: int = CACHE_ENTRIES  # for those that count entries
 
     def write(self, name, text):
         path = self.folder / name
@@ -46,6 +49,8 @@ class Server:
     package = ""
     # The others fill their cache over plain UDP, and only that is measured: their misses are not the same work.
     forwards_over_tls = True
+    # A cache for more than a million addresses; 0 where it has no room for so many, or has them in a file.
+    mib_for_a_million = 1024
 
     def find(self, build):
         """The path of the program, or None."""
@@ -74,6 +79,7 @@ class Server:
 class EchoFloor(Server):
     name = "echo floor"
     forwards_over_tls = False
+    mib_for_a_million = 0
 
     def find(self, build):
         path = build / "bench" / "bench_echo_floor"
@@ -89,6 +95,7 @@ class EchoFloor(Server):
 
 class Dotward(Server):
     name = "dotward"
+    mib_for_a_million = 256
     version_arguments = ("version",)
     admin = "admin: { socket: '' }\n"  # more of the configuration
 
@@ -108,14 +115,18 @@ upstreams:
     auth_name: {AUTH_NAME}
     ca_file: {launch.upstream.ca_file}
 cache:
-  size: {CACHE_MIB}MiB
-limits:
+  size: {launch.cache_mib}MiB
+{self.cache_extra(launch)}limits:
   waiting_per_client: 20000
 log:
   level: warning
 {self.log_extra(launch)}{self.admin}""",
         )
         return [self.find(launch.build), "run", "--config", file]
+
+    def cache_extra(self, launch):
+        del launch
+        return ""
 
     def log_extra(self, launch):
         del launch
@@ -152,6 +163,14 @@ class WatchedDotward(Dotward):
         self.admin = f"admin:\n  http: {http}\n  socket: {control}\n"
 
 
+class StockedDotward(Dotward):
+    """The same with its control socket."""
+
+    def __init__(self, control):
+        self.control = control
+        self.admin = f"admin:\n  socket: {control}\n"
+
+
 class Unbound(Server):
     name = "unbound"
     program = "unbound"
@@ -174,8 +193,8 @@ class Unbound(Server):
   so-reuseport: no
   so-rcvbuf: 4m
   so-sndbuf: 4m
-  msg-cache-size: {CACHE_MIB // 3}m
-  rrset-cache-size: {CACHE_MIB - CACHE_MIB // 3}m
+  msg-cache-size: {launch.cache_mib // 3}m
+  rrset-cache-size: {launch.cache_mib - launch.cache_mib // 3}m
   outgoing-range: 8192
   num-queries-per-thread: 4096
   outgoing-num-tcp: 100
@@ -208,7 +227,7 @@ setMaxTCPQueuedConnections(10000)
 server = newServer({{address="{upstream.address}:{upstream.port}", tls="gnutls", subjectName="{AUTH_NAME}",
   caStore="{upstream.ca_file}", validateCertificates=true, maxInFlight=1000}})
 server:setUp()
-getPool(""):setCache(newPacketCache({CACHE_ENTRIES}))
+getPool(""):setCache(newPacketCache({launch.cache_entries}))
 """,
         )
         return [self.find(None), "--supervised", "--disable-syslog", "-C", file]
@@ -216,6 +235,7 @@ getPool(""):setCache(newPacketCache({CACHE_ENTRIES}))
 
 class KnotResolver(Server):
     name = "kresd"
+    mib_for_a_million = 0
     program = "kresd"
     package = "knot-resolver"
 
@@ -225,7 +245,7 @@ class KnotResolver(Server):
             "kresd.conf",
             f"""log_level('crit')
 net.listen('{launch.address}', {launch.port}, {{ kind = 'dns' }})
-cache.open({CACHE_MIB} * MB, 'lmdb://{launch.folder}')
+cache.open({launch.cache_mib} * MB, 'lmdb://{launch.folder}')
 trust_anchors.remove('.')
 for _, module in ipairs({{ 'ta_update', 'ta_signal_query', 'priming', 'detect_time_skew', 'detect_time_jump' }}) do
   modules.unload(module)
@@ -261,7 +281,7 @@ class Named(Server):
   qname-minimization off;
   empty-zones-enable no;
   minimal-responses yes;
-  max-cache-size {CACHE_MIB}m;
+  max-cache-size {launch.cache_mib}m;
   forward only;
   forwarders {{ {launch.upstream.address} port {launch.upstream.port}; }};
 }};
@@ -274,6 +294,7 @@ logging {{ category default {{ null; }}; }};
 
 class Dnsmasq(Server):
     name = "dnsmasq"
+    mib_for_a_million = 0
     program = "dnsmasq"
     package = "dnsmasq-base"
     forwards_over_tls = False
