@@ -1,6 +1,7 @@
 """The DNSSEC lab: the zones of dnssec_zones.py, served by NSD; a resolver (Unbound) that hands them out with their
 signatures and judges nothing; and the validators of other makers, which forward to it as dotward does."""
 
+import concurrent.futures
 import dataclasses
 import socket
 import struct
@@ -9,6 +10,7 @@ import dnssec_zones
 import lab
 import peers
 
+LIE = "192.0.2.66"
 PLAIN_PORT = 5302  # the resolver's, for those that do not forward over TLS
 
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28, "DNAME": 39, "DS": 43, "RRSIG": 46,
@@ -154,11 +156,12 @@ forward-zone:
                    "Unbound serves\n" + self.unbound.log())
         return self.unbound
 
-    def start_liar(self, names):
-        """A resolver that gives an address of its own for some names, unsigned; the port of its DNS-over-TLS."""
+    def start_liar(self, addresses=(), nothing=()):
+        """A resolver that gives an unsigned address of its own for names at and below some, and denies that others
+        exist; the port of its DNS-over-TLS."""
         port, plain_port = peers.free_port(self.address), peers.free_port(self.address)
-        lies = "".join(f'  local-zone: "{name}." redirect\n  local-data: "{name}. 300 A 192.0.2.66"\n'
-                       for name in names)
+        lies = "".join(f'  local-zone: "{name}." redirect\n  local-data: "{name}. 300 A {LIE}"\n' for name in addresses)
+        lies += "".join(f'  local-zone: "{name}." always_nxdomain\n' for name in nothing)
         config = self.resolver_config(f"liar-{port}", port, plain_port, lies)
         liar = self.keep(lab.Process([lab.program("unbound"), "-d", "-c", config], self.path(f"liar-{port}.log")))
         lab.within(10, lambda: lab.ask(self.address, plain_port, lab.query(".", 6), 0.2),
@@ -198,14 +201,40 @@ dnssec:
     def ask_resolver(self, name, rr_type, **options):
         return ask(self.address, PLAIN_PORT, name, rr_type, **options)
 
-    def delv_anchors(self):
+    def bind_anchors(self):
         """The root's anchor as BIND's configuration has it."""
         tag, algorithm, digest_type, digest = self.anchor.split()[4:]
         return f'trust-anchors {{ . static-ds {tag} {algorithm} {digest_type} "{digest}"; }};\n'
 
 
+class Delv:
+    """BIND's tool that validates what a resolver gives it."""
+
+    def __init__(self, place, address, port):
+        anchors = place.write("delv.anchors", place.bind_anchors())
+        self._command = [lab.program("delv"), f"@{address}", "-p", str(port), "-a", anchors, "+root=."]
+
+    def objection(self, case):
+        """None where it says the same of a secure or a bogus answer, else what it says."""
+        printed = lab.run(*self._command, case.name, case.type)
+        failed = "resolution failed" in printed and "failed: ncache" not in printed
+        unsigned = "; unsigned answer" in printed or "; negative response, unsigned" in printed
+        accepted = "fully validated" in printed and not failed and not unsigned
+        well = failed if case.verdict == "bogus" else accepted
+        return None if well else f"{case} is {case.verdict}\n{printed}"
+
+    def objections(self, cases):
+        """To these cases, two at a time."""
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            return [objection for objection in pool.map(self.objection, cases) if objection]
+
+
 class Validator(peers.Peer):
-    """A resolver of another maker, which validates what the lab's resolver gives it."""
+    """A resolver of another maker, which validates what another resolver gives it: the lab's unless told."""
+
+    def __init__(self, place, upstream=None):
+        self.upstream = upstream or (place.address, PLAIN_PORT)
+        super().__init__(place)
 
     def ask(self, name, rr_type, **options):
         return ask(self.address, self.port, name, rr_type, **options)
@@ -235,7 +264,7 @@ remote-control:
   control-enable: no
 forward-zone:
   name: "."
-  forward-addr: {place.address}@{PLAIN_PORT}
+  forward-addr: {self.upstream[0]}@{self.upstream[1]}
 """)
         return [lab.program("unbound"), "-d", "-c", config]
 
@@ -253,7 +282,7 @@ trust_anchors.add('{place.anchor}')
 for _, module in ipairs({{ 'ta_update', 'ta_signal_query', 'priming', 'detect_time_skew', 'detect_time_jump' }}) do
   modules.unload(module)
 end
-policy.add(policy.all(policy.FORWARD('{place.address}@{PLAIN_PORT}')))
+policy.add(policy.all(policy.FORWARD('{self.upstream[0]}@{self.upstream[1]}')))
 """)
         return [lab.program("kresd"), "-n", "-c", config, str(self.folder)]
 
@@ -279,10 +308,10 @@ class Named(Validator):
   empty-zones-enable no;
   dnssec-validation yes;
   forward only;
-  forwarders {{ {place.address} port {PLAIN_PORT}; }};
+  forwarders {{ {self.upstream[0]} port {self.upstream[1]}; }};
 }};
 controls {{ }};
-{place.delv_anchors()}""")
+{place.bind_anchors()}""")
         return [lab.program("named"), "-f", "-g", "-n", "1", "-c", config]
 
 

@@ -55,7 +55,7 @@ class Key:
 
     @staticmethod
     def make(folder, zone, algorithm):
-        size = ["-b", "2048"] if "RSA" in algorithm else []
+        size = ["-b", "1024"] if "RSA" in algorithm else []
         printed = lab.run(lab.program("dnssec-keygen"), "-q", "-K", str(folder), "-a", algorithm, *size, "-f", "KSK",
                           zone)
         path = folder / (printed.split()[-1] + ".key")
@@ -95,8 +95,8 @@ def colliding(key, count):
             if other.tag() == key.tag():
                 break
             # The tag is a sum of words, but for the carry: the first try or the second is right.
-            (word,) = struct.unpack_from("!H", modulus, 128)
-            struct.pack_into("!H", modulus, 128, (word + key.tag() - other.tag()) & 0xFFFF)
+            (word,) = struct.unpack_from("!H", modulus, 64)
+            struct.pack_into("!H", modulus, 64, (word + key.tag() - other.tag()) & 0xFFFF)
         found.append(other)
     return found
 
