@@ -275,16 +275,19 @@ class Lab:
     def __exit__(self, *error):
         self._exit.close()
 
+    def new_folder(self, prefix=""):
+        return pathlib.Path(tempfile.mkdtemp(dir=self.folder, prefix=prefix))
+
     def start(self, command, core, folder=None):
         if folder is None:
-            folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+            folder = self.new_folder()
         process = Process([str(part) for part in command], core, folder)
         self._exit.callback(process.stop)
         return process
 
     def start_server(self, server, core=None, **sizes):
         """`sizes` are those of servers.Launch; the core is the server's own where none is given."""
-        folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder, prefix=server.name.replace(" ", "-") + "-"))
+        folder = self.new_folder(server.name.replace(" ", "-") + "-")
         port = free_port()
         launch = servers.Launch(folder, ADDRESS, port, self.upstream, self.settings.build, **sizes)
         process = self.start(server.command(launch), self.settings.server_core if core is None else core, folder)
@@ -349,7 +352,7 @@ class ControlQuestion:
     """What `dotward COMMAND --json` sends, without the time that a process takes to start."""
 
     def __init__(self, path, command, **more):
-        self.path = path
+        self.path = str(path)
         self.request = json.dumps({"schema": 1, "command": command, **more}).encode() + b"\n"
 
     def last_line(self):

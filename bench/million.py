@@ -30,9 +30,8 @@ class Filled:
         self.lab, self.server, self.names = lab, server, names
         self.troubles = []
         # Twice what is needed: of a cache by entries, no part of it may be full before the others.
-        self.process, self.port, _ = lab.start_server(
-            server, cache_mib=server.mib_for_a_million * names // MANY, cache_entries=2 * names
-        )
+        self.mib = server.mib_for_a_million * names // MANY
+        self.process, self.port, _ = lab.start_server(server, cache_mib=self.mib, cache_entries=2 * names)
         self.judge(self.ask_once(WARM_ZONE, WARM_NAMES), "while warming up")
         time.sleep(0.5)
         before, entries_before = self.process.resident_mib(), self.counted_entries()

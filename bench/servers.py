@@ -164,11 +164,16 @@ class WatchedDotward(Dotward):
 
 
 class StockedDotward(Dotward):
-    """The same with its control socket."""
+    """The same with its control socket, and a snapshot of its cache, which is read at the start and written at the end
+    and every `interval`."""
 
-    def __init__(self, control):
-        self.control = control
+    def __init__(self, control, snapshot, interval="1d"):
+        self.control, self.snapshot, self.interval = control, snapshot, interval
         self.admin = f"admin:\n  socket: {control}\n"
+
+    def cache_extra(self, launch):
+        del launch
+        return f"  snapshot: {{ path: {self.snapshot}, interval: {self.interval} }}\n"
 
 
 class Unbound(Server):

@@ -1,25 +1,31 @@
-"""The longest that a client waits while all of a million entries in the cache are dumped or flushed."""
+"""The longest that a client waits while all of a million entries are dumped, loaded, written, or flushed."""
 
 import contextlib
 import os
+import shutil
 import time
 
-from lab import ControlQuestion, Failed, Load, run_at_once
+import servers
+from lab import ControlQuestion, Failed, Load, ask, run_at_once
 
 RATE = 5000
 HOT_ZONE, HOT_NAMES = "hot.bench", 1000
 # A wait of the machine's own making comes once, one of the server's making each time.
 REPEATS = 3
-PATIENCE_SECONDS = 30
+DUMP_SECONDS = 30  # no more are begun then
 ADDED_MARK_MS = 2.0
-OPERATION_SECONDS = 60
+LOAD_SECONDS = 120
+STOP_SECONDS = 30
+# The shortest interval of snapshots, and how long before its end the load begins.
+INTERVAL_SECONDS = 10
+BEFORE_SECONDS = 1
 
 
 class Stall:
     """One operation: how long the longest wait was while it went on, and as long without it."""
 
-    def __init__(self, name, entries):
-        self.name, self.entries = name, entries
+    def __init__(self, name):
+        self.name = name
         self.seconds, self.quiet, self.during = [], [], []
         self.troubles = []
 
@@ -57,28 +63,60 @@ class Stalls:
     worker keeps the server's core to itself. The server's other threads run beside the load, which comes before them
     there: what a client waits for is the worker, and what the worker waits for is a lock that they hold."""
 
-    def __init__(self, lab, filled, say):
-        self.lab, self.say, self.names = lab, say, filled.names
-        self.usable = os.sched_getaffinity(0)
+    def __init__(self, lab, filled, repeats, say):
+        self.lab, self.names, self.mib, self.say = lab, filled.names, filled.mib, say
+        self.arguments = ("--unique", HOT_ZONE, "--first", 0, "--among", HOT_NAMES, "--rate", RATE)
+        names = ("cache dump", "snapshot loaded", "snapshot written", "cache flush --zone")
+        self.dumped, self.loaded, self.written, self.flushed = self.stalls = [Stall(name) for name in names]
+        usable = os.sched_getaffinity(0)
         # Who reads the dump runs where the other threads run.
         os.sched_setaffinity(0, {lab.settings.load_core})
         try:
-            self.stalls = list(self.measure(filled))
+            for thread in lab.responder.threads():
+                run_at_once(thread)
+            self.measure_dump(filled, repeats)
+            filled.process.stop(STOP_SECONDS)
+            for _ in range(repeats):
+                self.measure_restart(filled.server.snapshot)
         finally:
-            os.sched_setaffinity(0, self.usable)
+            os.sched_setaffinity(0, usable)
 
-    def measure(self, filled):
-        for thread in self.lab.responder.threads():
-            run_at_once(thread)
+    def measure_dump(self, filled, repeats):
         self.separate(filled.process)
-        Load(self.lab.settings, filled.port, *self.hot_names(), "--rate", RATE, "--seconds", 2).wait()
-        dump = Stall("cache dump", self.names)
-        while len(dump.seconds) < REPEATS and sum(dump.seconds) < PATIENCE_SECONDS:
-            self.watch(dump, filled.port, lambda: self.dump(filled.server.control))
-        yield dump
-        flush = Stall("cache flush --zone", self.names)
-        self.watch(flush, filled.port, lambda: self.flush(filled.server.control))
-        yield flush
+        Load(self.lab.settings, filled.port, *self.arguments, "--seconds", 2).wait()
+        while len(self.dumped.seconds) < repeats and sum(self.dumped.seconds) < DUMP_SECONDS:
+            self.watch(self.dumped, filled.port, lambda: self.dump(filled.server.control))
+
+    def measure_restart(self, snapshot):
+        """A server that loads a copy of the snapshot, writes it when its interval is over, and is flushed; and one that
+        has nothing to load, since the first queries after a start take longer anyway."""
+        folder = self.lab.new_folder()
+        shutil.copy(snapshot, folder / "snapshot")
+        server = servers.StockedDotward(folder / "stocked.sock", folder / "snapshot", f"{INTERVAL_SECONDS}s")
+        empty = servers.StockedDotward(folder / "empty.sock", folder / "none")
+
+        self.say(f"longest wait: {self.loaded.name}")
+        began = time.monotonic()
+        process, port = self.start(server)
+        during, seconds = self.at_steady_rate(port, lambda: self.wait_for_entries(server.control, began))
+        due = time.monotonic() + INTERVAL_SECONDS
+        idle, idle_port = self.start(empty)
+        quiet, _ = self.at_steady_rate(idle_port, lambda: time.sleep(seconds))
+        self.loaded.add(seconds, quiet, during)
+        idle.stop()
+
+        # It is written if there is something new.
+        if not ask(port, f"new.{HOT_ZONE}", 1):
+            raise Failed(f"{server.name} does not answer behind its snapshot")
+        time.sleep(max(0, due - BEFORE_SECONDS - time.monotonic()))
+        self.watch(self.written, port, lambda: self.wait_for_file(server.snapshot, folder / "snapshot.tmp"))
+        self.watch(self.flushed, port, lambda: self.flush(server.control))
+        process.stop()
+
+    def start(self, server):
+        process, port, _ = self.lab.start_server(server, self.lab.settings.load_core, cache_mib=self.mib)
+        self.separate(process)
+        return process, port
 
     def separate(self, process):
         settings = self.lab.settings
@@ -90,37 +128,59 @@ class Stalls:
                 else:
                     os.sched_setaffinity(thread, {settings.load_core})
 
-    def hot_names(self):
-        return "--unique", HOT_ZONE, "--first", 0, "--among", HOT_NAMES
-
     def watch(self, stall, port, operation):
-        """Asks at a steady rate before, during and after the operation, and then as long without it."""
+        """The operation gives the seconds that it took."""
         self.say(f"longest wait: {stall.name}")
-        arguments = (*self.hot_names(), "--rate", RATE, "--seconds", OPERATION_SECONDS)
-        start = time.monotonic()
-        load = Load(self.lab.settings, port, *arguments, at_once=True)
-        time.sleep(0.2)
         began = time.monotonic()
-        operation()
-        seconds = time.monotonic() - began
+        during, seconds = self.at_steady_rate(port, operation)
+        whole = time.monotonic() - began
+        quiet = Load(self.lab.settings, port, *self.arguments, "--seconds", max(1, round(whole)), at_once=True).wait()
+        stall.add(seconds, quiet, during)
+
+    def at_steady_rate(self, port, operation):
+        """What the load counted that was there before the operation and after it, and what the operation gives."""
+        load = Load(self.lab.settings, port, *self.arguments, "--seconds", LOAD_SECONDS, at_once=True)
+        time.sleep(0.2)
+        result = operation()
         time.sleep(0.1)
-        during = load.end()
-        whole = time.monotonic() - start
-        load = Load(self.lab.settings, port, *arguments, at_once=True)
-        time.sleep(whole)
-        stall.add(seconds, load.end(), during)
+        return load.end(), result
 
     def dump(self, control):
-        self.expect(ControlQuestion(control, "cache dump").last_line().get("entries", 0), "dumped")
+        return self.ask_for_all(control, "entries", "cache dump")
 
     def flush(self, control):
-        zone = "example."
-        reply = ControlQuestion(control, "cache flush", name=zone, scope="zone").last_line()
-        self.expect(reply.get("flushed", 0), "flushed")
+        return self.ask_for_all(control, "flushed", "cache flush", name="example.", scope="zone")
+
+    def ask_for_all(self, control, count, command, **more):
+        began = time.monotonic()
+        self.expect(ControlQuestion(control, command, **more).last_line().get(count, 0), command)
+        return time.monotonic() - began
+
+    def wait_for_entries(self, control, began):
+        stats = ControlQuestion(control, "stats")
+        while (entries := stats.last_line()["cache"]["entries"]) < self.names:
+            if time.monotonic() > began + LOAD_SECONDS:
+                self.expect(entries, "loading")
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def wait_for_file(self, path, temporary):
+        """The temporary file is there from the beginning of the writing to its end."""
+        before = path.stat().st_mtime_ns
+        began = time.monotonic()
+        end = began + LOAD_SECONDS
+        while path.stat().st_mtime_ns == before:
+            now = time.monotonic()
+            if now > end:
+                raise Failed("the snapshot was not written")
+            if not temporary.exists():
+                began = now
+            time.sleep(0.01)
+        return time.monotonic() - began
 
     def expect(self, entries, what):
-        if entries < 0.99 * self.names:
-            raise Failed(f"of {self.names:,} entries {entries:,} were {what}")
+        if entries < self.names:
+            raise Failed(f"{what}: of {self.names:,} entries there were {entries:,}")
 
     @property
     def troubles(self):
