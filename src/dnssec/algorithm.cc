@@ -8,7 +8,7 @@ namespace dotward {
 namespace {
 
 // RFC 3110 §2: the exponent behind its length, which is one octet, or zero and two; then the modulus.
-bool IsUsableRsaKey(OctetView key) {
+bool IsUsableRsaKey(OctetView key, size_t octets_min) {
   if (key.size() < 3) return false;
   size_t exponent = key[0];
   size_t head = 1;
@@ -18,7 +18,7 @@ bool IsUsableRsaKey(OctetView key) {
   }
   if (exponent == 0 || exponent > DnssecLimits::kRsaExponentOctetsMax || key.size() < head + exponent) return false;
   const size_t modulus = key.size() - head - exponent;
-  return modulus >= DnssecLimits::kRsaOctetsMin && modulus <= DnssecLimits::kRsaOctetsMax;
+  return modulus >= octets_min && modulus <= DnssecLimits::kRsaOctetsMax;
 }
 
 }  // namespace
@@ -63,8 +63,9 @@ std::string AlgorithmToString(uint8_t algorithm) {
 bool IsUsablePublicKey(uint8_t algorithm, OctetView public_key) {
   switch (algorithm) {
     case dnssec_algorithm::kRsaSha256:
+      return IsUsableRsaKey(public_key, DnssecLimits::kRsaOctetsMin);
     case dnssec_algorithm::kRsaSha512:
-      return IsUsableRsaKey(public_key);
+      return IsUsableRsaKey(public_key, DnssecLimits::kRsaSha512OctetsMin);
     case dnssec_algorithm::kEcdsaP256:
       return public_key.size() == 64;  // RFC 6605 §4
     case dnssec_algorithm::kEcdsaP384:

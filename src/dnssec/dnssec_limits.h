@@ -31,6 +31,7 @@ struct DnssecLimits {
   static constexpr size_t kDsRecordsMax = 16;
   static constexpr size_t kDnskeysMax = 32;
   static constexpr unsigned kDigestsPerResponse = 16;  // DS records held against keys
+  static constexpr size_t kRsaSha512OctetsMin = 128;   // RFC 5702 §2.2
   static constexpr size_t kRsaOctetsMin = 64;          // RFC 5702 §2.1
   static constexpr size_t kRsaOctetsMax = 512;
   static constexpr size_t kRsaExponentOctetsMax = 5;  // 2^32 + 1 is the largest in use

@@ -400,6 +400,7 @@ TEST_F(JudgeDnskeysTest, RsaKeysThatAreDearToCheckWithAreNotUsed) {
   EXPECT_FALSE(IsUsablePublicKey(8, key_of(3, DnssecLimits::kRsaOctetsMin - 1)));
   EXPECT_FALSE(IsUsablePublicKey(8, key_of(3, DnssecLimits::kRsaOctetsMax + 1)));
   EXPECT_FALSE(IsUsablePublicKey(10, key_of(DnssecLimits::kRsaExponentOctetsMax + 1, 256)));
+  EXPECT_FALSE(IsUsablePublicKey(10, key_of(3, DnssecLimits::kRsaSha512OctetsMin - 1)));
   EXPECT_FALSE(IsUsablePublicKey(8, {}));
   EXPECT_FALSE(IsUsablePublicKey(13, key_of(3, 65)));
 }

@@ -1,6 +1,8 @@
 #include "dnssec/test_signer.h"
 
+#include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace dotward {
 namespace {
@@ -53,7 +55,18 @@ void SetField(ldns_rr* record, size_t place, ldns_rdf* field) {
 }  // namespace
 
 TestSigner::TestSigner(std::string zone, ldns_signing_algorithm algorithm, uint16_t flags)
-    : zone_(std::move(zone)), key_(ldns_key_new_frm_algorithm(algorithm, 2048)) {
+    : TestSigner(std::move(zone), ldns_key_new_frm_algorithm(algorithm, 2048), flags) {}
+
+TestSigner TestSigner::FromPrivateKey(std::string zone, const std::string& private_key) {
+  std::string text = private_key;
+  FILE* file = fmemopen(text.data(), text.size(), "r");
+  ldns_key* key = nullptr;
+  if (file == nullptr || ldns_key_new_frm_fp(&key, file) != LDNS_STATUS_OK) std::abort();
+  std::fclose(file);
+  return {std::move(zone), key, 257};
+}
+
+TestSigner::TestSigner(std::string zone, ldns_key* key, uint16_t flags) : zone_(std::move(zone)), key_(key) {
   if (key_ == nullptr) std::abort();
   ldns_key_set_pubkey_owner(key_.get(), NameRdf(zone_));
   ldns_key_set_flags(key_.get(), flags);

@@ -40,6 +40,9 @@ class TestSigner {
   explicit TestSigner(std::string zone, ldns_signing_algorithm algorithm = LDNS_SIGN_ECDSAP256SHA256,
                       uint16_t flags = 257);
 
+  // The zone's key is that of a private key file of BIND, so that what it signs is the same each time.
+  static TestSigner FromPrivateKey(std::string zone, const std::string& private_key);
+
   const std::string& zone() const { return zone_; }
   uint16_t tag() const;
   uint8_t algorithm() const;
@@ -53,6 +56,7 @@ class TestSigner {
   ldns_rr* key_record() const { return record_.get(); }
 
  private:
+  TestSigner(std::string zone, ldns_key* key, uint16_t flags);
   struct FreeKey {
     void operator()(ldns_key* key) const { ldns_key_deep_free(key); }
   };
