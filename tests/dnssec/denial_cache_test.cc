@@ -151,7 +151,8 @@ TEST_F(NsecDenialCacheTest, ForgetsWhenTheTimeIsOver) {
   now_ += seconds(59);
   const std::optional<Octets> answer = Ask("a.example.");
   ASSERT_TRUE(answer);
-  for (const RecordEdges& record : ParseResponse(*answer)->scan().records) EXPECT_EQ(record.ttl, 1U);
+  const Message message = *ParseResponse(*answer);
+  for (const RecordEdges& record : message.scan().records) EXPECT_EQ(record.ttl, 1U);
   now_ += seconds(1);
   EXPECT_EQ(Outcome("a.example."), "");
 }
