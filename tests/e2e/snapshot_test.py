@@ -203,6 +203,19 @@ class FaultyFileTest(SnapshotTestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertRegex(done.stdout + done.stderr, r"cache\.snapshot\.path: warning: there is no folder .*/nowhere")
 
+    def test_check_warns_of_a_folder_that_the_account_may_not_write_to(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can become another account")
+        self.folder.chmod(0o755)
+        warning = r'warning: the account "nobody" may not write to the folder '
+        command = [lab.BINARY, "check", "--config", self.config(extra="user: nobody\n")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertRegex(done.stdout + done.stderr, warning)
+        shutil.chown(self.folder, "nobody")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        self.assertNotRegex(done.stdout + done.stderr, "warning")
+
     def test_a_folder_that_is_missing_costs_a_line(self):
         server = self.start(path=self.folder / "nowhere" / "cache")
         self.assertEqual(server.dig("www.plain.example", "A").data("A"), ["192.0.2.7"])
