@@ -5,6 +5,7 @@ of them, and what they say of an answer (RCODE, AD) has to be the same, but wher
 import collections
 import concurrent.futures
 import dataclasses
+import signal
 import unittest
 
 import dnssec_cases
@@ -239,6 +240,51 @@ class DotwardTest(unittest.TestCase):
         self.asked_upstream(server, ("www.altered.lab", "A"))
         self.assertEqual(self.asked_upstream(server, ("www.altered.lab", "A")), [])
 
+    def assert_asked(self, server, question, expected, asked):
+        """The verdict of one question, and whether the upstream was asked."""
+        before = len(self.lab.questions_seen())
+        reply = dnssec_lab.ask(server.address, server.port, *question)
+        self.assertEqual(reply.verdict(), expected, f"{question}: {reply}")
+        self.assertEqual(len(self.lab.questions_seen()) - before > 0, asked, f"{question}: {reply}")
+        return reply
+
+    def test_a_denial_answers_for_every_name_that_it_denies(self):
+        server = self.lab.serve_validating()
+        self.assert_asked(server, ("m1.nsec.lab", "A"), ("NXDOMAIN", True), True)
+        for question in (("m2.nsec.lab", "A"), ("m1.nsec.lab", "MX"), ("below.m1.nsec.lab", "A")):
+            reply = self.assert_asked(server, question, ("NXDOMAIN", True), False)
+            # The zone's SOA, that it has no such name, that it has no wildcard; each with its signature.
+            self.assertEqual(sorted(map(str, reply.types("authority"))), ["NSEC"] * 2 + ["RRSIG"] * 3 + ["SOA"], reply)
+        for zone in ("nsec", "nsec3"):
+            self.assert_asked(server, (f"www.{zone}.lab", "MX"), ("NOERROR", True), True)
+            self.assert_asked(server, (f"www.{zone}.lab", "TXT"), ("NOERROR", True), False)
+
+    def test_a_wildcard_answers_for_every_name_that_it_makes(self):
+        server = self.lab.serve_validating()
+        self.assert_asked(server, ("x.wild.nsec.lab", "A"), ("NOERROR", True), True)
+        reply = self.assert_asked(server, ("y.wild.nsec.lab", "A"), ("NOERROR", True), False)
+        self.assertEqual(reply.addresses(), ["192.0.2.2"])
+        self.assertIn("NSEC", reply.types("authority"))
+        # Of what the wildcard may not make, nothing is known yet.
+        self.assert_asked(server, ("x.blocked.wild.nsec.lab", "A"), ("NXDOMAIN", True), True)
+
+    def test_a_denial_says_nothing_of_names_that_it_does_not_deny(self):
+        server = self.lab.serve_validating()
+        self.assert_asked(server, ("missing.optout.lab", "A"), ("NXDOMAIN", False), True)
+        self.assert_asked(server, ("missing-too.optout.lab", "A"), ("NXDOMAIN", False), True)
+        self.assert_asked(server, ("missing.compact.lab", "A"), ("NOERROR", True), True)
+        self.assert_asked(server, ("gone.compact.lab", "A"), ("NXDOMAIN", True), True)
+        self.assert_asked(server, ("missing.unsigned.lab", "A"), ("NXDOMAIN", False), True)
+        self.assert_asked(server, ("missing-too.unsigned.lab", "A"), ("NXDOMAIN", False), True)
+        self.assert_asked(server, ("m1.nsec.lab", "A"), ("NXDOMAIN", True), True)
+        for name in ("www.nsec.lab", "leaf.ent.nsec.lab", "x.wild.nsec.lab"):
+            self.assert_asked(server, (name, "A"), ("NOERROR", True), True)
+
+    def test_denials_are_used_for_one_name_only_where_that_is_wanted(self):
+        server = self.lab.serve_validating("  aggressive_nsec: false\n")
+        self.assert_asked(server, ("m1.nsec.lab", "A"), ("NXDOMAIN", True), True)
+        self.assert_asked(server, ("m2.nsec.lab", "A"), ("NXDOMAIN", True), True)
+
     # --- extended errors ---
 
     def assert_code(self, code):
@@ -291,6 +337,16 @@ class DotwardTest(unittest.TestCase):
         reply = dnssec_lab.ask(server.address, server.port, "www.nsec.lab", "A")
         self.assertEqual(reply.verdict(), ("SERVFAIL", False), reply)
         self.assertIn(9, reply.codes(), reply)
+
+    def test_R4_anchors_are_read_anew_when_the_configuration_is(self):
+        anchors = self.lab.write("new-anchor", f". 3600 IN DS 1 13 2 {'ab' * 32}\n")
+        server = self.lab.serve_validating(anchors=anchors)
+        self.assertEqual(dnssec_lab.ask(server.address, server.port, "www.nsec.lab", "A").verdict(),
+                         ("SERVFAIL", False))
+        self.lab.write("new-anchor", self.lab.anchor + "\n")
+        server.signal(signal.SIGHUP)
+        lab.within(10, lambda: "the configuration was reloaded" in server.log(), "a reload")
+        self.assertEqual(dnssec_lab.ask(server.address, server.port, "www.nsec3.lab", "A").verdict(), ("NOERROR", True))
 
     def test_R4_negative_trust_anchor_lets_its_zone_pass_as_insecure(self):
         server = self.lab.serve_validating("  negative_trust_anchors: [altered.lab, nsec3.lab]\n")
