@@ -95,9 +95,9 @@ struct Config {
     Duration max_ttl = std::chrono::hours(24);
     Duration max_negative_ttl = std::chrono::hours(1);
     Duration failure_ttl = std::chrono::seconds(5);
-    bool prefetch = false;
+    bool prefetch = true;
     struct {
-      bool enabled = false;
+      bool enabled = true;
       Duration client_timeout = std::chrono::milliseconds(1800);
       Duration answer_ttl = std::chrono::seconds(30);
       Duration max_age = std::chrono::hours(24);

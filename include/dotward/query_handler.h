@@ -22,7 +22,7 @@ struct Client {
 enum class Disposition : uint8_t {
   kAnswered,  // the reply is in the buffer
   kDropped,   // nothing is owed
-  kLater,     // call AnswerLater
+  kLater,     // call AnswerLater or AnswerNever
 };
 
 struct ImmediateReply {
@@ -55,6 +55,8 @@ class QueryHandler {
   // deadline, never inside the call. Not a coroutine, because thousands may wait, each for most of its time. A handler
   // that ends before its queries, which it may when the loop runs no more, drops their sinks.
   virtual void AnswerLater(OctetView query, const Client& client, SteadyTime now, std::unique_ptr<ReplySink> sink) = 0;
+  // In its place: whoever listens has no room for another query that waits, and sends nothing.
+  virtual void AnswerNever() {}
 };
 
 }  // namespace dotward

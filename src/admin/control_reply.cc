@@ -172,12 +172,16 @@ std::string_view OutcomeOf(const WhyReport& report, SteadyTime now) {
     const bool serves = !entry.dnssec_ok && !entry.checking_disabled && !entry.image->Expired(now);
     if (serves) return "answered from the cache";
   }
-  if (report.failure && report.failure->asked_again_in > Duration::zero()) return "failure remembered";
-  if (!report.route || !report.route->status.ok()) return "servfail";
+  const QueryCoalescer::Outlook& outlook = report.outlook;
+  const bool remembered = outlook.failure && outlook.failure->asked_again_in > Duration::zero();
+  const bool nobody = !report.route || !report.route->status.ok() || !outlook.serving;
+  if (outlook.stale && (remembered || nobody)) return "answered stale";
+  if (remembered) return "failure remembered";
+  if (nobody) return "servfail";
   return "asked upstream";
 }
 
-Json ToJson(const QueryCoalescer::FailureReport& failure) {
+Json ToJson(const QueryCoalescer::Outlook::Failure& failure) {
   return {{"in_a_row", failure.in_a_row},
           {"asked_again_seconds", Seconds(failure.asked_again_in)},
           {"rcode", RcodeToString(failure.rcode)},
@@ -312,8 +316,10 @@ std::string RenderWhy(const ControlRequest& request, const WhyReport& report,
   }
   json["cache"] = Json::array();
   for (const CacheEntry& entry : report.entries) json["cache"].push_back(ToJson(entry, now));
+  json["stale_after_seconds"] = nullptr;
+  if (report.outlook.stale) json["stale_after_seconds"] = Seconds(report.outlook.stale_after);
   json["failure"] = nullptr;
-  if (report.failure) json["failure"] = ToJson(*report.failure);
+  if (report.outlook.failure) json["failure"] = ToJson(*report.outlook.failure);
   json["route"] = nullptr;
   if (report.route) json["route"] = RouteToJson(*report.route, upstreams);
   return Line(json);

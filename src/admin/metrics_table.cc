@@ -47,6 +47,8 @@ Samples QueryEnds(const Snapshot& snapshot) {
   return samples;
 }
 
+Samples QueriesWaiting(const Snapshot& snapshot) { return {Sample({}, snapshot.queries.waiting)}; }
+
 Samples Replies(const Snapshot& snapshot) {
   Samples samples;
   for (size_t i = 0; i < kRcodePlaces; ++i)
@@ -90,7 +92,8 @@ Samples SnapshotTime(const Snapshot& snapshot) {
 
 Samples CacheSize(const Snapshot& snapshot) { return {Sample({}, snapshot.cache_octets_max)}; }
 Samples CacheStale(const Snapshot& snapshot) { return {Sample({}, snapshot.queries.of(QueryEnd::kStale))}; }
-Samples CachePrefetches(const Snapshot& /*snapshot*/) { return {Sample({}, 0)}; }
+Samples CachePrefetches(const Snapshot& snapshot) { return {Sample({}, snapshot.prefetches)}; }
+Samples PrefetchesRefused(const Snapshot& snapshot) { return {Sample({}, snapshot.prefetches_refused)}; }
 
 // --- exchanges ---
 
@@ -99,6 +102,8 @@ Samples ExchangesInFlight(const Snapshot& snapshot) { return {Sample({}, CountOf
 Samples AskedAgain(const Snapshot& snapshot) { return {Sample({}, CountOf(snapshot.exchanges, "asked_again"))}; }
 Samples Joined(const Snapshot& snapshot) { return {Sample({}, CountOf(snapshot.exchanges, "joined"))}; }
 Samples AnsweredLate(const Snapshot& snapshot) { return {Sample({}, CountOf(snapshot.exchanges, "answered_late"))}; }
+Samples WithoutDnssec(const Snapshot& snapshot) { return {Sample({}, CountOf(snapshot.exchanges, "without_dnssec"))}; }
+Samples DeniedByCut(const Snapshot& snapshot) { return {Sample({}, CountOf(snapshot.exchanges, "denied_by_cut"))}; }
 Samples FailuresRemembered(const Snapshot& snapshot) {
   return {Sample({}, CountOf(snapshot.exchanges, "failures_remembered"))};
 }
@@ -218,7 +223,10 @@ const std::vector<Metric>& Table() {
        "Queries that were read, by type: those that are well known, and all the rest together.", {"transport", "type"},
        "/types/{transport}/{type}", Queries},
       {"dotward_query_ends_total", kCounter,
-       "Queries by how they ended; their sum is that of the queries.", {"end"}, "/queries/{end}", QueryEnds},
+       "Queries by how they ended; with those that wait, their sum is that of the queries.", {"end"}, "/queries/{end}",
+       QueryEnds},
+      {"dotward_queries_waiting", kGauge, "Queries that wait for the forwarding loop now.", {}, "/queries/waiting",
+       QueriesWaiting},
       {"dotward_query_duration_seconds", kHistogram,
        "Time from reading a query to its reply, by what the reply was made from.", {"source"}, "/durations/{source}",
        QueryDurations},
@@ -241,6 +249,9 @@ const std::vector<Metric>& Table() {
        CacheStale},
       {"dotward_cache_prefetches_total", kCounter, "Answers fetched anew before their time was over.", {},
        "/cache/prefetches", CachePrefetches},
+      {"dotward_cache_prefetches_refused_total", kCounter,
+       "Answers that were not fetched anew before their time was over, because too much was under way.", {},
+       "/cache/prefetches_refused", PrefetchesRefused},
       {"dotward_cache_insertions_total", kCounter, "Answers stored.", {}, "/cache/insertions",
        OfCache<&Cache::insertions>},
       {"dotward_cache_evictions_total", kCounter, "Live answers that had to go for space.", {}, "/cache/evictions",
@@ -271,8 +282,14 @@ const std::vector<Metric>& Table() {
        AnsweredLate},
       {"dotward_exchanges_asked_again_total", kCounter, "Questions asked once more for who joined late.", {},
        "/exchanges/asked_again", AskedAgain},
+      {"dotward_answers_without_dnssec_total", kCounter,
+       "Queries that were answered by what was fetched for others with DO, without signatures and proofs.", {},
+       "/exchanges/without_dnssec", WithoutDnssec},
+      {"dotward_answers_denied_by_cut_total", kCounter,
+       "Queries for a name below one that is known not to exist (RFC 8020).", {}, "/exchanges/denied_by_cut",
+       DeniedByCut},
       {"dotward_failures_remembered_total", kCounter,
-       "Queries that were told of an earlier failure, without asking anybody again.", {},
+       "Queries that an earlier failure decided, without asking anybody again.", {},
        "/exchanges/failures_remembered", FailuresRemembered},
       {"dotward_exchanges_failed_total", kCounter, "Questions that nobody answered usably.", {}, "/exchanges/failures",
        ExchangeFailures},

@@ -42,8 +42,8 @@ struct WhyReport {
   ImagePtr local;                     // with kAnswer
   // What the cache has that could answer the question, for each DO and CD; what has expired included.
   std::vector<CacheEntry> entries;
-  // How it failed lately, where that is remembered.
-  std::optional<QueryCoalescer::FailureReport> failure;
+  // What would become of it where the cache has no fresh answer.
+  QueryCoalescer::Outlook outlook;
   // Where it would be asked; nullopt where no route has the name.
   std::optional<RouteSnapshot> route;
 };

@@ -21,11 +21,15 @@ std::string BoundText(Duration bound) {
 }
 
 void AddExchanges(const QueryCoalescer::Statistics& statistics, StatisticsSnapshot& snapshot) {
+  snapshot.prefetches = statistics.prefetches.value();
+  snapshot.prefetches_refused = statistics.prefetches_refused.value();
   snapshot.exchanges = {{"started", statistics.exchanges.value()},
                         {"in_flight", statistics.in_flight.value()},
                         {"asked_again", statistics.asked_again.value()},
                         {"joined", statistics.joined.value()},
                         {"answered_late", statistics.answered_late.value()},
+                        {"without_dnssec", statistics.without_dnssec.value()},
+                        {"denied_by_cut", statistics.denied_by_cut.value()},
                         {"failures_remembered", statistics.failures_remembered.value()},
                         {"failures", statistics.failures.value()},
                         {"over_limit", statistics.over_limit.value()},

@@ -41,8 +41,10 @@ struct StatisticsSnapshot {
   ResponseCache::Statistics cache;
   std::vector<ResponseCache::Statistics> shards;
   CacheFileStatistics cache_file;
-  QueryTotals queries;    // sums over the workers
-  NamedCounts exchanges;  // the forwarding loop's
+  QueryTotals queries;              // sums over the workers
+  NamedCounts exchanges;            // the forwarding loop's
+  uint64_t prefetches = 0;          // of the exchanges, those for the cache alone
+  uint64_t prefetches_refused = 0;  // and those that were not begun, because too much was under way
   UdpTotals udp;
   StreamTotals streams;
   NamedCounts query_log;                           // what became of the lines of the query log
@@ -50,7 +52,7 @@ struct StatisticsSnapshot {
   std::vector<UpstreamSnapshot> former_upstreams;  // see Forwarder::FormerSnapshots
 };
 
-// The queries of all transports and types, which is the sum of how they ended.
+// The queries of all transports and types, which is the sum of how they ended and of those that wait.
 uint64_t QueriesReceived(const QueryTotals& queries);
 uint64_t QueriesEnded(const QueryTotals& queries);
 

@@ -47,13 +47,14 @@ std::string RenderDump(const StatisticsSnapshot& snapshot, DumpDetail detail) {
             " cache insertions re-used unexpired cache entries.\n");
   const QueryTotals& queries = snapshot.queries;
   StrAppend(&dump, "cache entries ", cache.entries, ", bytes ", cache.octets, ", hits ", cache.hits, ", misses ",
-            cache.misses, ", stale ", queries.of(QueryEnd::kStale), ", prefetched 0, evictions ", cache.evictions,
-            ", expired ", cache.expired, "\n");
+            cache.misses, ", stale ", queries.of(QueryEnd::kStale), ", prefetched ", snapshot.prefetches,
+            ", evictions ", cache.evictions, ", expired ", cache.expired, "\n");
   StrAppend(&dump, "queries forwarded ", queries.of(QueryEnd::kForwarded), ", queries answered locally ",
             queries.of(QueryEnd::kHits) + queries.of(QueryEnd::kStale) + queries.of(QueryEnd::kLocal), "\n");
   StrAppend(&dump, "queries received ", QueriesReceived(queries));
   for (size_t i = 0; i < kQueryEnds.size(); ++i) {
     StrAppend(&dump, i == 0 ? " = " : " + ", kQueryEnds[i], " ", queries.ends[i]);
+    if (i == static_cast<size_t>(QueryEnd::kForwarded)) StrAppend(&dump, " + waiting ", queries.waiting);
   }
   dump += "\n";
   if (detail == DumpDetail::kWithShards) {

@@ -59,6 +59,7 @@ nlohmann::ordered_json QueriesToJson(const QueryTotals& queries) {
     json[std::string(kTransports[i])] = std::reduce(queries.queries[i].begin(), queries.queries[i].end());
   }
   for (size_t i = 0; i < kQueryEnds.size(); ++i) json[std::string(kQueryEnds[i])] = queries.ends[i];
+  json["waiting"] = queries.waiting;
   return json;
 }
 
@@ -182,7 +183,8 @@ std::string RenderJson(const StatisticsSnapshot& snapshot) {
   json["cache"] = ToJson(snapshot.cache);
   json["cache"]["size"] = snapshot.cache_octets_max;
   json["cache"]["stale"] = snapshot.queries.of(QueryEnd::kStale);
-  json["cache"]["prefetches"] = 0;
+  json["cache"]["prefetches"] = snapshot.prefetches;
+  json["cache"]["prefetches_refused"] = snapshot.prefetches_refused;
   json["cache"]["snapshot"] = ToJson(snapshot.cache_file);
   json["queries"] = QueriesToJson(snapshot.queries);
   json["types"] = TypesToJson(snapshot.queries);

@@ -519,6 +519,11 @@ std::string RenderWhy(const Json& reply, Colour colour) {
     for (const Json& record : List(entry, "records")) StrAppend(&text, "           ", RecordLine(record), "\n");
     text += Errors(entry, "           ");
   }
+  const auto stale_after = reply.find("stale_after_seconds");
+  if (stale_after != reply.end() && stale_after->is_number()) {
+    text += Wrap("stale      ", StrCat("what has expired is given where nothing better comes within ",
+                                       Latency(stale_after->get<double>())));
+  }
   return text + RenderWhyFailure(reply) + RenderWhyRoute(reply, colour);
 }
 

@@ -72,12 +72,19 @@ ServerIdentity Identity(const ResponseCache& cache, const Clock& clock) {
   return identity;
 }
 
+// How long what has expired may still be given.
+Duration StaleMaxAge(const Config& config) {
+  return config.cache.stale.enabled ? config.cache.stale.max_age : Duration::zero();
+}
+
 QueryCoalescer::Options CoalescerOptions(const Config& config) {
   return {.ttl = {.min_ttl = WholeSeconds(config.cache.min_ttl),
                   .max_ttl = WholeSeconds(config.cache.max_ttl),
                   .max_negative_ttl = WholeSeconds(config.cache.max_negative_ttl)},
           .trust_upstream_ad = config.dnssec.trust_upstream_ad,
           .failure_ttl = config.cache.failure_ttl,
+          .stale_client_timeout = config.cache.stale.client_timeout,
+          .query_deadline = config.query.deadline,
           .pending = {.waiting_per_client = config.limits.waiting_per_client,
                       .ipv4_prefix = config.limits.client_prefix.ipv4,
                       .ipv6_prefix = config.limits.client_prefix.ipv6,
@@ -309,7 +316,8 @@ Service::Service(const std::shared_ptr<const Config>& config, const Clock& clock
     : clock_(clock),
       started_at_(clock.Now()),
       started_wall_(clock.WallNow()),
-      cache_({.octets_max = config->cache.size_octets, .hash_seed = RandomSeed()}),
+      cache_(
+          {.octets_max = config->cache.size_octets, .hash_seed = RandomSeed(), .stale_max_age = StaleMaxAge(*config)}),
       keeper_(cache_, clock),
       identity_(Identity(cache_, clock_)),
       server_(std::move(server)),
@@ -359,6 +367,7 @@ absl::Status Service::Adopt(Prepared prepared) {
   const MutexLock lock(changing_);
   if (!running_) return absl::UnavailableError("the server is stopping");
   const Config& config = *prepared.state->config;
+  cache_.SetStaleMaxAge(StaleMaxAge(config));
   forwarding_->Adopt(config, prepared.plan);
   for (const auto& worker : workers_) worker->Adopt(prepared.state);
   server_->SetLimits(config);
@@ -404,7 +413,7 @@ std::vector<UpstreamSnapshot> Service::Upstreams() {
 Service::Outlook Service::OutlookOf(const UpstreamQuery& query) {
   const SteadyTime now = clock_.Now();
   return forwarding_->Look<Outlook>([&](const Forwarder& forwarder, const QueryCoalescer& coalescer) {
-    return Outlook{.route = forwarder.RouteOf(query), .failure = coalescer.FailureOf(query, now)};
+    return Outlook{.route = forwarder.RouteOf(query), .question = coalescer.OutlookOf(query, now)};
   });
 }
 

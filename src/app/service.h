@@ -64,7 +64,7 @@ class Service {
   // What would become of a question that neither policy nor cache answers.
   struct Outlook {
     std::optional<RouteSnapshot> route;
-    std::optional<QueryCoalescer::FailureReport> failure;
+    QueryCoalescer::Outlook question;
   };
   Outlook OutlookOf(const UpstreamQuery& query);
   // What the workers answer by, but for the moment in which a reload swaps it.

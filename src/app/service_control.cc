@@ -60,7 +60,7 @@ WhyReport LiveServiceControl::Why(const Name& name, uint16_t type) {
   question.type = type;
   Service::Outlook outlook = service_.OutlookOf(question);
   report.route = std::move(outlook.route);
-  report.failure = std::move(outlook.failure);
+  report.outlook = std::move(outlook.question);
   return report;
 }
 

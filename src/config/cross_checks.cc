@@ -25,6 +25,7 @@ class Checker {
     CheckUpstreams();
     CheckForward();
     CheckTtls();
+    WarnOfStaleTooLate();
     WarnOfClearText();
   }
 
@@ -194,6 +195,19 @@ class Checker {
     errors_.Add(position, min_ttl != nullptr ? "cache.min_ttl" : "cache.max_ttl",
                 StrCat("min_ttl ", FormatDuration(config_.cache.min_ttl), " is above max_ttl ",
                        FormatDuration(config_.cache.max_ttl)));
+  }
+
+  // A query ends by its deadline, stale answer or not.
+  void WarnOfStaleTooLate() {
+    const auto& stale = config_.cache.stale;
+    if (!stale.enabled || stale.client_timeout < config_.query.deadline) return;
+    const Place* timeout = Find("cache.stale.client_timeout");
+    const Place* deadline = Find("query.deadline");
+    const Position position = timeout != nullptr ? timeout->value : deadline != nullptr ? deadline->value : Position{};
+    warnings_.Add(position, timeout != nullptr ? "cache.stale.client_timeout" : "query.deadline",
+                  StrCat("client_timeout ", FormatDuration(stale.client_timeout), " is not below query.deadline ",
+                         FormatDuration(config_.query.deadline),
+                         ": stale answers are given only where the upstreams have failed"));
   }
 
   // At the route where there is one, at the upstream's protocol where everything goes to all upstreams.

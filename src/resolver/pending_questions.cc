@@ -75,6 +75,7 @@ PendingExchange* PendingQuestions::Find(const CacheKey& question) const {
 void PendingQuestions::Start(PendingExchange& exchange) {
   by_question_.insert(&exchange);
   exchanges_.PushBack(exchange);
+  unattended_.PushBack(exchange);
   if (counts_by_suffix_) {
     SuffixOf(exchange).exchanges.PushBack(exchange);
   } else if (exchanges_.size() > Limits::kPendingPerSuffixMax) {
@@ -85,6 +86,7 @@ void PendingQuestions::Start(PendingExchange& exchange) {
 void PendingQuestions::End(PendingExchange& exchange) {
   by_question_.erase(&exchange);
   exchanges_.Remove(exchange);
+  unattended_.Remove(exchange);
   if (PendingSuffix* suffix = std::exchange(exchange.suffix, nullptr); suffix != nullptr) {
     if (counts_by_suffix_) suffix->exchanges.Remove(exchange);
     if (--suffix->references == 0) suffixes_.erase(suffixes_.find(suffix->name.wire()));
@@ -95,6 +97,7 @@ void PendingQuestions::End(PendingExchange& exchange) {
 
 void PendingQuestions::Wait(PendingWaiter& waiter, PendingExchange& exchange) {
   waiter.exchange = &exchange;
+  if (exchange.waiting.empty()) unattended_.Remove(exchange);
   exchange.waiting.PushBack(waiter);
   const bool is_v4 = waiter.client.is_v4();
   const IpAddress prefix = waiter.client.Masked(is_v4 ? options_.ipv4_prefix : options_.ipv6_prefix);
@@ -115,6 +118,7 @@ void PendingQuestions::Wait(PendingWaiter& waiter, PendingExchange& exchange) {
 void PendingQuestions::Leave(PendingWaiter& waiter) {
   PendingExchange& exchange = *std::exchange(waiter.exchange, nullptr);
   exchange.waiting.Remove(waiter);
+  if (exchange.waiting.empty()) unattended_.PushBack(exchange);
   PendingClient& client = *std::exchange(waiter.of, nullptr);
   client.waiting.Remove(waiter);
   if (client.by_suffix != nullptr) {
@@ -132,16 +136,19 @@ std::optional<PendingQuestions::Surplus> PendingQuestions::FindSurplus(const Pen
   if (client.waiting.size() > options_.waiting_per_client) {
     const auto fullest = client.by_suffix->find(client.fullest);
     const bool crowded = fullest != client.by_suffix->end() && fullest->second.size() > PlacesOfSuffix();
-    return crowded ? Surplus{fullest->second.front(), Limit::kSuffix} : Surplus{client.waiting.front(), Limit::kClient};
+    PendingWaiter* const oldest = crowded ? fullest->second.front() : client.waiting.front();
+    return Surplus{oldest->exchange, oldest, crowded ? Limit::kSuffix : Limit::kClient};
   }
   if (exchange.waiting.size() > Limits::kWaitersPerExchangeMax) {
-    return Surplus{exchange.waiting.front(), Limit::kProcess};
+    return Surplus{newest.exchange, exchange.waiting.front(), Limit::kProcess};
   }
   if (counts_by_suffix_ && exchange.suffix->exchanges.size() > Limits::kPendingPerSuffixMax) {
-    return Surplus{exchange.suffix->exchanges.front()->waiting.front(), Limit::kSuffix};
+    PendingExchange* const oldest = exchange.suffix->exchanges.front();
+    return Surplus{oldest, oldest->waiting.front(), Limit::kSuffix};
   }
   if (exchanges_.size() > Limits::kExchangesMax) {
-    return Surplus{exchanges_.front()->waiting.front(), Limit::kProcess};
+    PendingExchange* const oldest = unattended_.empty() ? exchanges_.front() : unattended_.front();
+    return Surplus{oldest, oldest->waiting.front(), Limit::kProcess};
   }
   return std::nullopt;
 }

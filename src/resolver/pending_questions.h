@@ -4,6 +4,7 @@
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "cache/name_hash.h"
 #include "dotward/response_cache.h"
 #include "dotward/upstream.h"
+#include "resolver/stale_waits.h"
 
 namespace dotward {
 
@@ -41,7 +43,7 @@ struct PendingWaiter {
   ListHook<PendingWaiter> in_client_suffix;
 };
 
-// One question that is being asked, for all who wait for it.
+// One question that is being asked, for all who wait for it. Nobody has to: it may be for the cache alone.
 struct PendingExchange {
   PendingExchange(const CacheKey& question, Deadline deadline_in);
   PendingExchange(const PendingExchange&) = delete;
@@ -57,9 +59,17 @@ struct PendingExchange {
   Deadline deadline;
   IntrusiveList<PendingWaiter, &PendingWaiter::in_exchange> waiting;  // by age
 
+  // The coalescer's. What is told apart by DO is for who did not set it and who did.
+  std::array<bool, 2> wanted{};        // somebody has waited for the answer in this form
+  std::array<bool, 2> stale_sought{};  // and something stale was looked for
+  std::unique_ptr<StaleAnswer> stale;  // null where nothing was found, as nearly always
+  uint64_t returns = 0;                // RouteCondition::returns when it was asked
+  bool refresh = false;                // no client has come since it was begun
+
   // The book's.
   PendingSuffix* suffix = nullptr;  // null until somebody has to know
   ListHook<PendingExchange> in_all;
+  ListHook<PendingExchange> in_unattended;
   ListHook<PendingExchange> in_suffix;
 };
 
@@ -104,11 +114,12 @@ class PendingQuestions {
     kProcess,  // everybody's together
   };
   struct Surplus {
-    PendingWaiter* waiter;
+    PendingExchange* exchange;
+    PendingWaiter* waiter;  // null where nobody waits for the exchange
     Limit limit;
   };
-  // Who has to leave because `newest`, which was the last to come, is there; to be asked until nobody has to. It is
-  // never `newest` itself.
+  // Who has to leave, or what is to be asked no more, because `newest`, which was the last to come, is there; to be
+  // asked until nobody has to. It is never `newest` itself.
   std::optional<Surplus> FindSurplus(const PendingWaiter& newest) const;
 
   size_t exchanges() const { return exchanges_.size(); }
@@ -150,6 +161,8 @@ class PendingQuestions {
   Options options_;
   absl::flat_hash_set<PendingExchange*, QuestionHash, QuestionEqual> by_question_;
   IntrusiveList<PendingExchange, &PendingExchange::in_all> exchanges_;  // by age
+  // Those that nobody waits for: the first to go where there are too many.
+  IntrusiveList<PendingExchange, &PendingExchange::in_unattended> unattended_;
   absl::flat_hash_map<IpAddress, std::unique_ptr<PendingClient>> clients_;
   absl::flat_hash_set<std::unique_ptr<PendingSuffix>, SuffixHash, SuffixEqual> suffixes_;
   bool counts_by_suffix_ = false;  // every exchange is in its suffix's list

@@ -1,69 +1,19 @@
 #include "resolver/query_coalescer.h"
 
 #include <algorithm>
-#include <string>
-#include <string_view>
 #include <utility>
 
 #include "base/limit_log.h"
 #include "base/limits.h"
 #include "base/strings.h"
-#include "dns/extended_errors.h"
-#include "resolver/error_reply.h"
+#include "base/units.h"
+#include "dns/name.h"
+#include "resolver/derived_answers.h"
+#include "resolver/resolutions.h"
+#include "resolver/resolver_limits.h"
 
 namespace dotward {
 namespace {
-
-ResolutionPtr FailureFor(const absl::Status& status, const ExchangeTrace& trace) {
-  ErrorReply reply = ErrorReplyFor(status);
-  Resolution failure;
-  failure.trace = trace;
-  failure.rcode = reply.rcode;
-  failure.errors.push_back(std::move(reply.error));
-  return std::make_shared<const Resolution>(std::move(failure));
-}
-
-// For a wait that ends before its question does (RFC 8914: no upstream has answered it).
-ResolutionPtr GivenUp(std::string_view why) {
-  Resolution given_up;
-  given_up.errors.push_back({EdeCode::kNoReachableAuthority, std::string(why)});
-  return std::make_shared<const Resolution>(std::move(given_up));
-}
-
-// An upstream's failure is passed on with its reasons, but for FORMERR: that is about our message, not the client's.
-ResolutionPtr FailureFrom(const UpstreamResponse& response, const Classification& classification,
-                          const ExchangeTrace& trace) {
-  Resolution failure;
-  failure.trace = trace;
-  const bool about_the_question = classification.kind == ResponseKind::kFailure &&
-                                  classification.rcode != Rcode::kNoError && classification.rcode != Rcode::kNxDomain &&
-                                  classification.rcode != Rcode::kFormErr && classification.rcode < Rcode::kBadVers;
-  failure.rcode = about_the_question ? classification.rcode : Rcode::kServFail;
-  failure.errors = ExtendedErrorsOf(response.message->scan(), *response.upstream);
-  if (failure.errors.empty()) {
-    failure.errors.push_back({failure.rcode == Rcode::kServFail ? EdeCode::kNoReachableAuthority : EdeCode::kOther,
-                              StrCat(*response.upstream, ": answered ", RcodeToString(response.message->scan().rcode()),
-                                     "; ", classification.not_cacheable_because)});
-  }
-  return std::make_shared<const Resolution>(std::move(failure));
-}
-
-// For who is told of a failure that is remembered (RFC 8914 §4.14): with the errors that it had.
-ResolutionPtr Remembered(const RememberedFailure& failure, SteadyTime now) {
-  Resolution told;
-  told.rcode = failure.told->rcode;
-  told.errors = failure.told->errors;
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(failure.until - now).count();
-  told.errors.push_back(
-      {EdeCode::kCachedError, StrCat("this failure is remembered; the question is asked again in ", seconds, " s")});
-  return std::make_shared<const Resolution>(std::move(told));
-}
-
-// What says something about the question, and may be different in a while. That nobody could be reached says nothing
-// about it: the servers' own back-off is the memory of that, and it needs queries to notice their return.
-bool IsWorthRemembering(const absl::Status& status) {
-  return status.ok() || absl::IsDeadlineExceeded(status) || absl::IsDataLoss(status);
-}
 
 // Borrows the name.
 CacheKey QuestionOf(const UpstreamQuery& query) {
@@ -78,6 +28,17 @@ UpstreamQuery QueryOf(const CacheKey& question) {
   query.dnssec_ok = question.dnssec_ok;
   query.checking_disabled = question.checking_disabled;
   return query;
+}
+
+// What says something about the question, and may be different in a while. That nobody could be reached says nothing
+// about it: the servers' own back-off is the memory of that, and it needs queries to notice their return.
+bool IsWorthRemembering(const absl::Status& status) {
+  return status.ok() || absl::IsDeadlineExceeded(status) || absl::IsDataLoss(status);
+}
+
+// With something to give meanwhile, whoever could not answer is left alone for longer (RFC 8767 §5).
+SteadyTime AskedAgainAt(const RememberedFailure& failure, bool has_stale) {
+  return has_stale ? std::max(failure.until, failure.failed_at + ResolverLimits::kStaleRecheck) : failure.until;
 }
 
 LimitReason ReasonOf(PendingQuestions::Limit limit) {
@@ -105,10 +66,17 @@ QueryCoalescer::QueryCoalescer(asio::io_context& loop, Upstream& upstream, Respo
       over_process_(GivenUp("given up: too many questions are unanswered, and this was the oldest")),
       pending_(options.pending),
       failures_(options.failure_ttl, options.pending.hash_seed),
+      stale_waits_(loop, clock, options.stale_client_timeout, [this](StaleAnswer& stale) { TellStale(stale); }),
       exchanges_running_(loop),
-      inbox_(loop, [this](std::vector<ResolutionWaiter*>& batch) {
+      inbox_(loop,
+             [this](std::vector<ResolutionWaiter*>& batch) {
+               const SteadyTime now = clock_.Now();
+               stale_waits_.Tell(now);
+               for (ResolutionWaiter* waiter : batch) Admit(*waiter, now);
+             }),
+      refresh_inbox_(loop, [this](std::vector<UpstreamQuery>& batch) {
         const SteadyTime now = clock_.Now();
-        for (ResolutionWaiter* waiter : batch) Admit(*waiter, now);
+        for (const UpstreamQuery& query : batch) StartRefresh(query, now);
       }) {}
 
 void QueryCoalescer::Adopt(const Options& options) {
@@ -116,82 +84,182 @@ void QueryCoalescer::Adopt(const Options& options) {
   pending_.SetOptions(options.pending);
   failures_.SetTtl(options.failure_ttl);
   failures_.Clear();
+  stale_waits_.SetClientTimeout(options.stale_client_timeout);
 }
 
-std::optional<QueryCoalescer::FailureReport> QueryCoalescer::FailureOf(const UpstreamQuery& query,
-                                                                       SteadyTime now) const {
-  const RememberedFailure* const failure = LastFailure(QuestionOf(query));
-  if (failure == nullptr) return std::nullopt;
-  return FailureReport{.in_a_row = failure->in_a_row,
-                       .asked_again_in = Deadline(failure->until).RemainingAt(now),
+Task<> QueryCoalescer::Join() {
+  co_await exchanges_running_.Join();
+  co_await stale_waits_.Join();
+}
+
+QueryCoalescer::Outlook QueryCoalescer::OutlookOf(const UpstreamQuery& query, SteadyTime now) const {
+  const CacheKey question = QuestionOf(query);
+  const RouteCondition route = upstream_.ConditionOf(query);
+  Outlook outlook;
+  outlook.serving = route.serving;
+  outlook.stale = cache_.LookupStale(question, now).has_value();
+  outlook.stale_after = options_.stale_client_timeout;
+  if (const RememberedFailure* const failure = LastFailure(AskedAs(question), route)) {
+    outlook.failure = {.in_a_row = failure->in_a_row,
+                       .asked_again_in = Deadline(AskedAgainAt(*failure, outlook.stale)).RemainingAt(now),
                        .rcode = failure->told->rcode,
                        .errors = failure->told->errors};
+  }
+  return outlook;
 }
+
+// --- questions that come ---
 
 void QueryCoalescer::Admit(ResolutionWaiter& waiter, SteadyTime now) {
-  std::unique_ptr<PendingExchange> started;
-  PendingExchange* exchange = pending_.Find(waiter.question);
-  if (exchange != nullptr) {
+  const CacheKey asked = AskedAs(waiter.question);
+  if (PendingExchange* const under_way = pending_.Find(asked)) {
     statistics_.joined.Add();
-  } else {
-    if (ResolutionPtr known = WithoutAsking(waiter.question, now)) return waiter.Complete(std::move(known));
-    started = std::make_unique<PendingExchange>(waiter.question, waiter.deadline);
-    exchange = started.get();
-    pending_.Start(*exchange);
+    return Join(*under_way, waiter, now);
   }
-  pending_.Wait(waiter, *exchange);
-  while (const auto surplus = pending_.FindSurplus(waiter)) GiveUp(*surplus, now);
+  const RouteCondition route = upstream_.ConditionOf(QueryOf(asked));
+  if (ResolutionPtr known = WithoutAsking(waiter.question, route, now)) return waiter.Complete(std::move(known));
+  auto started = std::make_unique<PendingExchange>(asked, waiter.deadline);
+  pending_.Start(*started);
+  Join(*started, waiter, now);
   // Last: it may run to its end inside this call.
-  if (started != nullptr) exchanges_running_.Spawn(Run(std::move(started)));
+  exchanges_running_.Spawn(Run(std::move(started)));
 }
 
-ResolutionPtr QueryCoalescer::WithoutAsking(const CacheKey& question, SteadyTime now) {
+CacheKey QueryCoalescer::AskedAs(const CacheKey& question) const {
+  CacheKey asked = question;
+  asked.dnssec_ok |= options_.ask_with_dnssec;
+  return asked;
+}
+
+// In the order in which it is good: the answer itself, then what follows from another, then why there is none.
+ResolutionPtr QueryCoalescer::WithoutAsking(const CacheKey& question, const RouteCondition& route, SteadyTime now) {
   // The exchange that answered this question may have ended while it was on its way here.
   if (auto cached = cache_.Lookup(question, now, LookupPurpose::kRecheck)) {
     statistics_.answered_late.Add();
-    Resolution answer;
-    answer.image = std::move(cached->image);
-    return std::make_shared<const Resolution>(std::move(answer));
+    return Answered(std::move(cached->image));
   }
-  const RememberedFailure* const failure = LastFailure(question);
-  if (failure == nullptr || now >= failure->until) return nullptr;
+  if (ImagePtr image = WithoutDnssec(cache_, question, now)) {
+    statistics_.without_dnssec.Add();
+    return Answered(std::move(image));
+  }
+  if (ImagePtr image = DeniedByCut(cache_, question, route.zone_octets, now)) {
+    statistics_.denied_by_cut.Add();
+    return Answered(std::move(image));
+  }
+  const RememberedFailure* const failure = LastFailure(AskedAs(question), route);
+  if (failure == nullptr) return nullptr;
+  auto stale = cache_.LookupStale(question, now);
+  const SteadyTime asked_again_at = AskedAgainAt(*failure, stale.has_value());
+  if (now >= asked_again_at) return nullptr;
   statistics_.failures_remembered.Add();
-  return Remembered(*failure, now);
+  if (!stale) return Remembered(*failure, now);
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(asked_again_at - now).count();
+  return Stale(std::move(stale->image), StrCat("the question failed, and is asked again in ", seconds, " s"),
+               failure->told.get());
 }
 
 // It counts no longer where its route answers again after trouble, and where the route is in trouble now: that fails by
 // itself, and at once.
-const RememberedFailure* QueryCoalescer::LastFailure(const CacheKey& question) const {
+const RememberedFailure* QueryCoalescer::LastFailure(const CacheKey& question, const RouteCondition& route) const {
   const RememberedFailure* const failure = failures_.Find(question);
-  if (failure == nullptr) return nullptr;
-  const RouteCondition route = upstream_.ConditionOf(QueryOf(question));
-  return route.serving && route.returns == failure->returns ? failure : nullptr;
+  return failure != nullptr && route.serving && route.returns == failure->returns ? failure : nullptr;
+}
+
+void QueryCoalescer::Refresh(const CacheKey& question) { refresh_inbox_.Push(QueryOf(question)); }
+
+void QueryCoalescer::StartRefresh(const UpstreamQuery& query, SteadyTime now) {
+  const CacheKey asked = AskedAs(QuestionOf(query));
+  if (pending_.Find(asked) != nullptr) return;
+  if (refreshes_ >= ResolverLimits::kRefreshesMax || pending_.exchanges() >= ResolverLimits::kRefreshExchangesMax) {
+    statistics_.prefetches_refused.Add();
+    return;
+  }
+  statistics_.prefetches.Add();
+  auto started = std::make_unique<PendingExchange>(asked, Deadline::After(now, options_.query_deadline));
+  started->refresh = true;
+  started->wanted[query.dnssec_ok] = true;
+  ++refreshes_;
+  pending_.Start(*started);
+  exchanges_running_.Spawn(Run(std::move(started)));
+}
+
+// --- those who wait ---
+
+void QueryCoalescer::Join(PendingExchange& exchange, ResolutionWaiter& waiter, SteadyTime now) {
+  if (std::exchange(exchange.refresh, false)) --refreshes_;
+  const bool dnssec_ok = waiter.question.dnssec_ok;
+  exchange.wanted[dnssec_ok] = true;
+  SeekStale(exchange, waiter.question, now);
+  if (exchange.stale != nullptr && exchange.stale->due && exchange.stale->images[dnssec_ok]) {
+    return waiter.Complete(StaleFor(*exchange.stale, dnssec_ok));
+  }
+  pending_.Wait(waiter, exchange);
+  while (const auto surplus = pending_.FindSurplus(waiter)) GiveUp(*surplus, now);
+}
+
+void QueryCoalescer::SeekStale(PendingExchange& exchange, const CacheKey& question, SteadyTime now) {
+  if (std::exchange(exchange.stale_sought[question.dnssec_ok], true)) return;
+  auto found = cache_.LookupStale(question, now);
+  if (!found) return;
+  const bool first = exchange.stale == nullptr;
+  if (first) exchange.stale = std::make_unique<StaleAnswer>(exchange, now);
+  exchange.stale->images[question.dnssec_ok] = std::move(found->image);
+  if (!first) return;
+  stale_waits_.Add(*exchange.stale);
+  // Where nobody is to wait, it is due already.
+  stale_waits_.Tell(now);
+}
+
+ResolutionPtr QueryCoalescer::StaleFor(const StaleAnswer& stale, bool dnssec_ok) const {
+  return Stale(stale.images[dnssec_ok],
+               StrCat("no fresh answer within ", FormatDuration(options_.stale_client_timeout)), nullptr);
+}
+
+// The exchange goes on: what comes is for the cache.
+void QueryCoalescer::TellStale(const StaleAnswer& stale) {
+  std::array<ResolutionPtr, 2> told;
+  for (const bool dnssec_ok : {false, true}) {
+    if (stale.images[dnssec_ok]) told[dnssec_ok] = StaleFor(stale, dnssec_ok);
+  }
+  for (PendingWaiter* waiter = stale.exchange.waiting.front(); waiter != nullptr;) {
+    PendingWaiter* const next = stale.exchange.waiting.Next(*waiter);
+    if (const ResolutionPtr& resolution = told[waiter->question.dnssec_ok]) Complete(*waiter, resolution);
+    waiter = next;
+  }
 }
 
 void QueryCoalescer::GiveUp(const PendingQuestions::Surplus& surplus, SteadyTime now) {
-  statistics_.over_limit.Add();
-  LogLimited(ReasonOf(surplus.limit),
-             ClientPrefix(surplus.waiter->client, options_.pending.ipv4_prefix, options_.pending.ipv6_prefix), now);
-  PendingExchange& exchange = *surplus.waiter->exchange;
-  switch (surplus.limit) {
-    case PendingQuestions::Limit::kClient:
-      statistics_.given_up_client.Add();
-      Complete(*surplus.waiter, over_client_);
-      break;
-    case PendingQuestions::Limit::kSuffix:
-      statistics_.given_up_suffix.Add();
-      Complete(*surplus.waiter, over_suffix_);
-      break;
-    case PendingQuestions::Limit::kProcess:
-      Complete(*surplus.waiter, over_process_);
-      break;
+  if (surplus.waiter != nullptr) {
+    statistics_.over_limit.Add();
+    LogLimited(ReasonOf(surplus.limit),
+               ClientPrefix(surplus.waiter->client, options_.pending.ipv4_prefix, options_.pending.ipv6_prefix), now);
+    switch (surplus.limit) {
+      case PendingQuestions::Limit::kClient:
+        statistics_.given_up_client.Add();
+        Complete(*surplus.waiter, over_client_);
+        break;
+      case PendingQuestions::Limit::kSuffix:
+        statistics_.given_up_suffix.Add();
+        Complete(*surplus.waiter, over_suffix_);
+        break;
+      case PendingQuestions::Limit::kProcess:
+        Complete(*surplus.waiter, over_process_);
+        break;
+    }
   }
-  if (!exchange.waiting.empty()) return;
+  if (!surplus.exchange->waiting.empty()) return;
   // From here on the same question starts anew; what was asked ends on the loop's next turn.
   statistics_.taken_back.Add();
-  pending_.End(exchange);
-  exchange.cancellation.Cancel();
+  pending_.End(*surplus.exchange);
+  surplus.exchange->cancellation.Cancel();
 }
+
+void QueryCoalescer::Complete(PendingWaiter& waiter, ResolutionPtr resolution) {
+  pending_.Leave(waiter);
+  static_cast<ResolutionWaiter&>(waiter).Complete(std::move(resolution));
+}
+
+// --- exchanges ---
 
 Task<> QueryCoalescer::Run(std::unique_ptr<PendingExchange> exchange) {
   statistics_.in_flight.Add();
@@ -199,39 +267,40 @@ Task<> QueryCoalescer::Run(std::unique_ptr<PendingExchange> exchange) {
   ExchangeTrace trace;
   exchange->query.trace = &trace;
   while (true) {
-    const uint64_t returns = upstream_.ConditionOf(exchange->query).returns;
+    exchange->returns = upstream_.ConditionOf(exchange->query).returns;
     const absl::StatusOr<UpstreamResponse> response = co_await upstream_.Exchange(exchange->query, exchange->deadline);
     const bool taken_back = exchange->cancellation.cancelled();
     // Nobody waits for it, but an answer is an answer.
     if (taken_back && !response.ok()) break;
-    const ResolutionPtr resolution = Conclude(*exchange, response, trace);
-    if (taken_back) {
-      Learn(*exchange, response.status(), resolution, returns);
-      break;
-    }
+    const Outcome outcome = Conclude(*exchange, response, trace);
     const SteadyTime now = clock_.Now();
     const bool out_of_time = absl::IsDeadlineExceeded(response.status()) && exchange->deadline.ExpiredAt(now);
-    if (CompleteWaiting(*exchange, resolution, out_of_time, now)) {
-      Learn(*exchange, response.status(), resolution, returns);
-      pending_.End(*exchange);
+    const bool over = taken_back || CompleteWaiting(*exchange, outcome, out_of_time, now);
+    if (over) {
+      Learn(*exchange, response.status(), outcome);
+      if (!taken_back) pending_.End(*exchange);
       break;
     }
     statistics_.asked_again.Add();
   }
+  if (exchange->stale != nullptr) stale_waits_.Remove(*exchange->stale);
+  if (exchange->refresh) --refreshes_;
   statistics_.in_flight.Subtract();
 }
 
 // Those who joined late have time left when the first one's is over: for them it is asked again, by the deadline of the
-// first among them. Who has hardly any left is answered now, so that there are few such rounds.
-bool QueryCoalescer::CompleteWaiting(PendingExchange& exchange, const ResolutionPtr& resolution, bool out_of_time,
+// first among them. Who has hardly any left is answered now, so that there are few such rounds; and so is everybody
+// where there is something stale, since the question has failed.
+bool QueryCoalescer::CompleteWaiting(PendingExchange& exchange, const Outcome& outcome, bool out_of_time,
                                      SteadyTime now) {
   Deadline soonest(SteadyTime::max());
   for (PendingWaiter* waiter = exchange.waiting.front(); waiter != nullptr;) {
     PendingWaiter* const next = exchange.waiting.Next(*waiter);
-    if (out_of_time && waiter->deadline.RemainingAt(now) >= Limits::kWorthAskingAgain) {
+    const bool has_time = waiter->deadline.RemainingAt(now) >= Limits::kWorthAskingAgain;
+    if (out_of_time && has_time && exchange.stale == nullptr) {
       soonest = std::min(soonest, waiter->deadline);
     } else {
-      Complete(*waiter, resolution);
+      Complete(*waiter, outcome.told[waiter->question.dnssec_ok]);
     }
     waiter = next;
   }
@@ -239,44 +308,45 @@ bool QueryCoalescer::CompleteWaiting(PendingExchange& exchange, const Resolution
   return exchange.waiting.empty();
 }
 
-ResolutionPtr QueryCoalescer::Conclude(const PendingExchange& exchange,
-                                       const absl::StatusOr<UpstreamResponse>& response, const ExchangeTrace& trace) {
-  if (!response.ok()) {
-    statistics_.failures.Add();
-    return FailureFor(response.status(), trace);
+QueryCoalescer::Outcome QueryCoalescer::Conclude(const PendingExchange& exchange,
+                                                 const absl::StatusOr<UpstreamResponse>& response,
+                                                 const ExchangeTrace& trace) {
+  Outcome outcome;
+  for (const bool dnssec_ok : {false, true}) {
+    if (!exchange.wanted[dnssec_ok]) continue;
+    ResolutionPtr& told = outcome.told[dnssec_ok];
+    told = ConcludeFor(dnssec_ok, exchange, response, trace);
+    if (told->image) continue;
+    outcome.failure = told;
+    if (exchange.stale == nullptr || !exchange.stale->images[dnssec_ok]) continue;
+    told = Stale(exchange.stale->images[dnssec_ok], "no fresh answer could be had", outcome.failure.get());
   }
-  Classification classification = ClassifyResponse(
-      *response->message, options_.ttl, exchange.query.dnssec_ok ? DnssecRecords::kKeep : DnssecRecords::kLeaveOut);
-  if (!classification.usable()) {
-    statistics_.failures.Add();
-    return FailureFrom(*response, classification, trace);
-  }
+  if (outcome.failure != nullptr) statistics_.failures.Add();
+  return outcome;
+}
+
+ResolutionPtr QueryCoalescer::ConcludeFor(bool dnssec_ok, const PendingExchange& exchange,
+                                          const absl::StatusOr<UpstreamResponse>& response,
+                                          const ExchangeTrace& trace) {
+  if (!response.ok()) return FailureFor(response.status(), trace);
+  Classification classification =
+      ClassifyResponse(*response->message, options_.ttl, dnssec_ok ? DnssecRecords::kKeep : DnssecRecords::kLeaveOut);
+  if (!classification.usable()) return FailureFrom(*response, classification, trace);
   classification.authentic_data &= options_.trust_upstream_ad && response->authenticated;
   absl::StatusOr<ImagePtr> image =
       ResponseImage::Build(*response->message, classification, response->origin, response->received_at);
-  if (!image.ok()) {
-    statistics_.failures.Add();
-    return FailureFor(image.status(), trace);
-  }
-  cache_.Insert(exchange.question(), *image, clock_.Now());
-  Resolution answer;
-  answer.image = *std::move(image);
-  answer.trace = trace;
-  return std::make_shared<const Resolution>(std::move(answer));
+  if (!image.ok()) return FailureFor(image.status(), trace);
+  CacheKey key = exchange.question();
+  key.dnssec_ok = dnssec_ok;
+  cache_.Insert(key, *image, clock_.Now());
+  return Answered(*std::move(image), trace);
 }
 
-void QueryCoalescer::Learn(const PendingExchange& exchange, const absl::Status& status, const ResolutionPtr& resolution,
-                           uint64_t returns) {
-  if (resolution->image) {
-    failures_.Forget(exchange.question());
-  } else if (IsWorthRemembering(status)) {
-    failures_.Remember(exchange.question(), resolution, returns, clock_.Now());
-  }
-}
-
-void QueryCoalescer::Complete(PendingWaiter& waiter, ResolutionPtr resolution) {
-  pending_.Leave(waiter);
-  static_cast<ResolutionWaiter&>(waiter).Complete(std::move(resolution));
+void QueryCoalescer::Learn(const PendingExchange& exchange, const absl::Status& status, const Outcome& outcome) {
+  if (outcome.failure == nullptr) return failures_.Forget(exchange.question());
+  // What is fetched before it is needed is not missed where it does not come.
+  if (exchange.refresh || !IsWorthRemembering(status)) return;
+  failures_.Remember(exchange.question(), outcome.failure, exchange.returns, clock_.Now());
 }
 
 }  // namespace dotward

@@ -30,7 +30,7 @@ struct AnsweredQuery {
   AnswerSource source;
   Rcode rcode;
   OctetView reply;
-  std::span<const ExtendedError> errors;  // of a reply without an image
+  std::span<const ExtendedError> errors;  // of a reply without an image, or with a stale one
   const ResponseImage* image;             // what was rendered; may be null
   SteadyTime received_at;
   Duration duration;           // from there to the reply

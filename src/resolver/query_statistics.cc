@@ -57,6 +57,7 @@ std::string_view NameOfRcodePlace(size_t place) {
 void AddTo(QueryTotals& total, const QueryStatistics& part) {
   for (size_t i = 0; i < total.queries.size(); ++i) AddEach(total.queries[i], part.queries[i]);
   AddEach(total.ends, part.ends);
+  total.waiting += part.waiting.value();
   AddEach(total.replies, part.replies);
   total.replies_truncated += part.replies_truncated.value();
   for (size_t i = 0; i < total.durations.size(); ++i) AddTo(total.durations[i], part.durations[i]);

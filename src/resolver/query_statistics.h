@@ -14,15 +14,15 @@
 
 namespace dotward {
 
-// How a query ended for the resolver. Every query has exactly one of these, so that at any time
-//   queries = hits + stale + forwarded + local + refused + dropped + malformed.
+// How a query ended for the resolver. Every query waits or has exactly one of these, so that at any time
+//   queries = hits + stale + forwarded + waiting + local + refused + dropped + malformed.
 enum class QueryEnd : uint8_t {
   kHits,       // answered from the cache
   kStale,      // from the cache, past its time
-  kForwarded,  // handed to the forwarding loop, whatever came of it; some may still wait
+  kForwarded,  // handed to the forwarding loop and answered with what came of it, be that a failure
   kLocal,      // answered here, without cache and upstream
   kRefused,    // by policy, or RD=0 and not in the cache
-  kDropped,    // no reply is owed: a response, no header, a source that is no client
+  kDropped,    // no reply is owed (a response, no header, a source that is no client), or nothing more may wait
   kMalformed,  // FORMERR, NOTIMP, BADVERS
 };
 
@@ -54,6 +54,7 @@ template <typename Count>
 struct QueryCounts {
   std::array<std::array<Count, kTypePlaces>, kTransports.size()> queries{};  // by transport and type
   std::array<Count, kQueryEnds.size()> ends{};
+  Count waiting{};  // now, for the forwarding loop
   std::array<Count, kRcodePlaces> replies{};
   Count replies_truncated{};  // of these, with TC
   std::array<DurationHistogramOf<Count>, kAnswerSources.size()> durations{};

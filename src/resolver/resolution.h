@@ -17,8 +17,9 @@ namespace dotward {
 // How a question ended, for everyone who waits for it. Immutable.
 struct Resolution {
   ImagePtr image;                     // the answer, or null where there is none
+  bool stale = false;                 // the image has expired, and nothing better could be had
   Rcode rcode = Rcode::kServFail;     // without an image: what the client is told
-  std::vector<ExtendedError> errors;  // without an image
+  std::vector<ExtendedError> errors;  // why it is no answer, or a stale one
   ExchangeTrace trace;                // of what was asked upstream for it, if anything was
 };
 using ResolutionPtr = std::shared_ptr<const Resolution>;

@@ -96,6 +96,7 @@ ImmediateReply Resolver::AnswerNow(OctetView octets, const Client& client, Stead
 
   if (const auto cached = cache_.Lookup(KeyOf(query), now)) {
     statistics_.of(QueryEnd::kHits).Add();
+    if (cached->refresh_due && state_->config->cache.prefetch) coalescer_.Refresh(KeyOf(query));
     return SendImage(*cached->image, cached->age_seconds, AnswerSource::kCache, arrival, buffer);
   }
   if (!query.recursion_desired()) {
@@ -103,8 +104,13 @@ ImmediateReply Resolver::AnswerNow(OctetView octets, const Client& client, Stead
     const ExtendedError not_recursive{EdeCode::kNotAuthoritative, "not in the cache, and recursion was not desired"};
     return SendError(Rcode::kRefused, {&not_recursive, 1}, AnswerSource::kRefused, arrival, buffer);
   }
-  statistics_.of(QueryEnd::kForwarded).Add();
+  statistics_.waiting.Add();
   return {Disposition::kLater, 0};
+}
+
+void Resolver::AnswerNever() {
+  statistics_.waiting.Subtract();
+  statistics_.of(QueryEnd::kDropped).Add();
 }
 
 void Resolver::AnswerLater(OctetView octets, const Client& client, SteadyTime now, std::unique_ptr<ReplySink> sink) {
@@ -129,11 +135,8 @@ void Resolver::Finish(std::vector<CompletedWait>& batch) {
     const Client client{{query->client, query->port}, query->transport};
     const Resolution& resolution = *wait.resolution;
     const Arrival arrival{client, query->received_at, query->context, &resolution.trace};
-    const ImmediateReply reply = resolution.image ? SendImage(*resolution.image, resolution.image->AgeSeconds(now),
-                                                              AnswerSource::kUpstream, arrival, later_reply_)
-                                                  : SendError(resolution.rcode, resolution.errors,
-                                                              AnswerSource::kUpstream, arrival, later_reply_);
-    query->sink->Send(OctetView(later_reply_).first(reply.octets));
+    const size_t octets = SendResolution(resolution, arrival, now);
+    query->sink->Send(OctetView(later_reply_).first(octets));
     // One batch may have answers of some size in the hands of nobody else.
     wait.resolution.reset();
   }
@@ -167,6 +170,25 @@ ImmediateReply Resolver::Dropped() {
   return {Disposition::kDropped, 0};
 }
 
+size_t Resolver::SendResolution(const Resolution& resolution, const Arrival& arrival, SteadyTime now) {
+  statistics_.waiting.Subtract();
+  statistics_.of(resolution.stale ? QueryEnd::kStale : QueryEnd::kForwarded).Add();
+  if (!resolution.image) {
+    return SendError(resolution.rcode, resolution.errors, AnswerSource::kUpstream, arrival, later_reply_).octets;
+  }
+  const ResponseImage& image = *resolution.image;
+  if (!resolution.stale) {
+    return SendImage(image, image.AgeSeconds(now), AnswerSource::kUpstream, arrival, later_reply_).octets;
+  }
+  const Duration answer_ttl = state_->config->cache.stale.answer_ttl;
+  const auto ttl_seconds = std::chrono::duration_cast<std::chrono::seconds>(answer_ttl).count();
+  const size_t octets =
+      RenderStaleReply(image, arrival.context, static_cast<uint32_t>(ttl_seconds), resolution.errors, later_reply_);
+  Observe(arrival, AnswerSource::kStale, image.rcode(), OctetView(later_reply_).first(octets), resolution.errors,
+          &image);
+  return octets;
+}
+
 ImmediateReply Resolver::SendImage(const ResponseImage& image, uint32_t age_seconds, AnswerSource source,
                                    const Arrival& arrival, std::span<uint8_t> buffer) {
   const size_t octets = RenderReply(image, arrival.context, age_seconds, {}, buffer);
@@ -183,8 +205,9 @@ ImmediateReply Resolver::SendError(Rcode rcode, std::span<const ExtendedError> e
 
 void Resolver::Observe(const Arrival& arrival, AnswerSource source, Rcode rcode, OctetView reply,
                        std::span<const ExtendedError> errors, const ResponseImage* image) {
-  // Those that were forwarded come back one by one, whatever was read with them.
-  const SteadyTime now = source == AnswerSource::kUpstream ? clock_.Now() : batch_clock_.Now(arrival.at);
+  // Those that waited come back one by one, whatever was read with them.
+  const bool waited = source == AnswerSource::kUpstream || source == AnswerSource::kStale;
+  const SteadyTime now = waited ? clock_.Now() : batch_clock_.Now(arrival.at);
   const Duration duration = now - arrival.at;
   CountReply(statistics_, source, rcode, duration);
   if ((ReadU16(&reply[header::kFlags]) & header::kTc) != 0) statistics_.replies_truncated.Add();

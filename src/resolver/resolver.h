@@ -34,6 +34,7 @@ class Resolver final : public QueryHandler {
 
   ImmediateReply AnswerNow(OctetView query, const Client& client, SteadyTime now, std::span<uint8_t> buffer) override;
   void AnswerLater(OctetView query, const Client& client, SteadyTime now, std::unique_ptr<ReplySink> sink) override;
+  void AnswerNever() override;
 
   const QueryStatistics& statistics() const { return statistics_; }
 
@@ -56,6 +57,8 @@ class Resolver final : public QueryHandler {
   ImmediateReply SendError(Rcode rcode, std::span<const ExtendedError> errors, AnswerSource source,
                            const Arrival& arrival, std::span<uint8_t> buffer);
   void Finish(std::vector<CompletedWait>& batch);
+  // Into later_reply_; the octets of it.
+  size_t SendResolution(const Resolution& resolution, const Arrival& arrival, SteadyTime now);
   void Observe(const Arrival& arrival, AnswerSource source, Rcode rcode, OctetView reply,
                std::span<const ExtendedError> errors, const ResponseImage* image);
 

@@ -6,7 +6,7 @@
 
 namespace dotward {
 
-// What bounds the memory of the forwarding loop, besides what base/limits.h says of its exchanges and waits.
+// What bounds the forwarding loop's memory and work, besides what base/limits.h says of its exchanges and waits.
 struct ResolverLimits {
   // Questions whose failure is remembered: typically half a KiB each. The one that failed longest ago goes first.
   static constexpr size_t kFailuresMax = 8'192;
@@ -16,6 +16,18 @@ struct ResolverLimits {
   static constexpr std::chrono::minutes kFailureRowEnds{5};
   // Failures whose row has ended that are cleared away whenever another is remembered.
   static constexpr size_t kFailuresClearedAtOnce = 2;
+
+  // RFC 8767 §5: a question that failed and has a stale answer is not asked again before.
+  static constexpr std::chrono::seconds kStaleRecheck{30};
+
+  // Answers that are fetched anew before they expire, at a time; and the exchanges under way from which on none is: an
+  // eighth of what there may be, so that it is never at the cost of a client's question.
+  static constexpr size_t kRefreshesMax = 64;
+  static constexpr size_t kRefreshExchangesMax = 2'000;
+
+  // Names above the one asked for that are looked up, for one of them may be denied. Names in use have half as many
+  // labels; one of 127 must not cost 126 look-ups.
+  static constexpr size_t kCutAncestorsMax = 16;
 };
 
 }  // namespace dotward

@@ -114,6 +114,7 @@ void StreamConnection::HandleQuery(OctetView query) {
     case Disposition::kLater:
       if (!context_.pending.Take(1)) {
         statistics_.dropped_pending.Add();
+        context_.handler.AnswerNever();
         break;
       }
       statistics_.deferred.Add();

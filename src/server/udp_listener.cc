@@ -133,7 +133,7 @@ void UdpListener::HandleDatagram(size_t index, SteadyTime now) {
 void UdpListener::Defer(size_t index, const Client& client, SteadyTime now) {
   if (!context_.pending.Take(1)) {
     statistics_.dropped_pending.Add();
-    return;
+    return context_.handler.AnswerNever();
   }
   statistics_.deferred.Add();
   ++waiting_;

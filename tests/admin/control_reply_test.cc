@@ -48,17 +48,17 @@ TEST(ControlReplyTest, TheOutcomeFollowsTheOrderInWhichAQueryIsDecided) {
 TEST(ControlReplyTest, C6_AFailureThatIsRememberedDecidesUntilItsTimeIsOver) {
   WhyReport report = WithRoute();
   EXPECT_EQ(WhyOf(report)["failure"], nullptr);
-  report.failure = {.in_a_row = 3,
-                    .asked_again_in = std::chrono::milliseconds(12'500),
-                    .rcode = Rcode::kServFail,
-                    .errors = {{EdeCode::kNetworkError, "u0: gibberish"}}};
+  report.outlook.failure = {.in_a_row = 3,
+                            .asked_again_in = std::chrono::milliseconds(12'500),
+                            .rcode = Rcode::kServFail,
+                            .errors = {{EdeCode::kNetworkError, "u0: gibberish"}}};
   const json why = WhyOf(report);
   EXPECT_EQ(why["outcome"], "failure remembered");
   EXPECT_EQ(why["failure"]["in_a_row"], 3);
   EXPECT_EQ(why["failure"]["asked_again_seconds"], 12.5);
   EXPECT_EQ(why["failure"]["rcode"], "SERVFAIL");
   EXPECT_EQ(why["failure"]["extended_errors"][0]["text"], "u0: gibberish");
-  report.failure->asked_again_in = Duration::zero();
+  report.outlook.failure->asked_again_in = Duration::zero();
   EXPECT_EQ(WhyOf(report)["outcome"], "asked upstream");
 }
 

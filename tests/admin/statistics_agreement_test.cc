@@ -96,13 +96,16 @@ StatisticsSnapshot SomeSnapshot() {
     for (uint64_t& count : of_transport) count = different.Next();
   }
   for (uint64_t& count : snapshot.queries.ends) count = different.Next();
+  snapshot.queries.waiting = different.Next();
   for (uint64_t& count : snapshot.queries.replies) count = different.Next();
   snapshot.queries.replies_truncated = different.Next();
   for (DurationTotals& durations : snapshot.queries.durations) durations = SomeDurations(different);
   QueryCoalescer::Statistics exchanges;
-  for (Counter* counter : {&exchanges.exchanges, &exchanges.asked_again, &exchanges.joined, &exchanges.answered_late,
-                           &exchanges.failures_remembered, &exchanges.failures, &exchanges.taken_back,
-                           &exchanges.given_up_client, &exchanges.given_up_suffix, &exchanges.in_flight}) {
+  for (Counter* counter :
+       {&exchanges.exchanges, &exchanges.asked_again, &exchanges.joined, &exchanges.answered_late,
+        &exchanges.without_dnssec, &exchanges.denied_by_cut, &exchanges.prefetches, &exchanges.prefetches_refused,
+        &exchanges.failures_remembered, &exchanges.failures, &exchanges.taken_back, &exchanges.given_up_client,
+        &exchanges.given_up_suffix, &exchanges.in_flight}) {
     counter->Add(different.Next());
   }
   exchanges.over_limit.Add(1'000'000);  // those of client and suffix among them
@@ -288,8 +291,9 @@ TEST_F(StatisticsAgreementTest, TheDumpHasTheNumbersOfTheJson) {
                       std::to_string(local) + "\n"),
             std::string::npos);
   const std::string balance = " = hits " + number("/queries/hits") + " + stale " + number("/queries/stale") +
-                              " + forwarded " + number("/queries/forwarded") + " + local " + number("/queries/local") +
-                              " + refused " + number("/queries/refused") + " + dropped " + number("/queries/dropped") +
+                              " + forwarded " + number("/queries/forwarded") + " + waiting " +
+                              number("/queries/waiting") + " + local " + number("/queries/local") + " + refused " +
+                              number("/queries/refused") + " + dropped " + number("/queries/dropped") +
                               " + malformed " + number("/queries/malformed") + "\n";
   EXPECT_NE(dump.find(balance), std::string::npos) << balance << dump;
   EXPECT_NE(dump.find("server b 192.0.2.1#853: queries sent " + number("/upstreams/b/queries") + ", retried " +

@@ -150,9 +150,9 @@ TEST(ControlTablesTest, WhyTellsEveryStep) {
 
 TEST(ControlTablesTest, WhyTellsHowOftenAQuestionFailedAndWhenItIsAskedAgain) {
   WhyReport report;
-  report.failure = {.in_a_row = 3,
-                    .asked_again_in = std::chrono::milliseconds(12'500),
-                    .errors = {{EdeCode::kNetworkError, "u0: gibberish"}}};
+  report.outlook.failure = {.in_a_row = 3,
+                            .asked_again_in = std::chrono::milliseconds(12'500),
+                            .errors = {{EdeCode::kNetworkError, "u0: gibberish"}}};
   ControlRequest request;
   request.name = *Name::Parse("www.example.");
   const auto table = [&] {
@@ -165,8 +165,8 @@ TEST(ControlTablesTest, WhyTellsHowOftenAQuestionFailedAndWhenItIsAskedAgain) {
             "failure    SERVFAIL, failed 3 times in a row, asked again in 13s\n"
             "           EDE 23: u0: gibberish\n"
             "route      none has this name\n");
-  report.failure->in_a_row = 1;
-  report.failure->asked_again_in = Duration::zero();
+  report.outlook.failure->in_a_row = 1;
+  report.outlook.failure->asked_again_in = Duration::zero();
   EXPECT_NE(table().find("failed 1 time, asked again at once"), std::string::npos) << table();
 }
 

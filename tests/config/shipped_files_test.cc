@@ -30,8 +30,8 @@ TEST(ShippedConfigTest, TheDefaultFileShowsEveryKeyThatIsAvailable) {
   text << std::ifstream(Folder() + "/dotward.yaml").rdbuf();
   // Keys of features that are off have nothing to say to a newcomer, nor have the settings that only they use.
   const auto belongs_to_missing_feature = [](std::string_view path) {
-    for (const std::string_view prefix : {"tls_server", "cache.stale", "limits.client_burst",
-                                          "limits.client_prefix", "limits.slip", "local", "admin.http"}) {
+    for (const std::string_view prefix :
+         {"tls_server", "limits.client_burst", "limits.client_prefix", "limits.slip", "local", "admin.http"}) {
       if (path.starts_with(prefix)) return true;
     }
     return false;

@@ -68,6 +68,7 @@ class EndpointTest(HttpTestCase):
             self.assertEqual(dumped[group], stats[group], group)
         for end in ("hits", "stale", "forwarded", "local", "refused", "dropped", "malformed"):
             self.assertEqual(metrics[f'dotward_query_ends_total{{end="{end}"}}'], stats["queries"][end], end)
+        self.assertEqual(metrics["dotward_queries_waiting"], stats["queries"]["waiting"])
         self.assertEqual(metrics['dotward_queries_total{transport="udp",type="A"}'], stats["types"]["udp"]["A"])
         self.assertEqual(metrics["dotward_cache_entries"], stats["cache"]["entries"])
         received = sum(stats["queries"][transport] for transport in ("udp", "tcp", "tls"))

@@ -287,21 +287,21 @@ TEST_F(PromiseC6, TheMemoryIsShownWithWhenItIsAskedAgain) {
   UpstreamQuery query;
   query.name = *Name::Parse("www.example.");
   query.type = rr_type::kA;
-  EXPECT_FALSE(coalescer_.FailureOf(query, clock_.Now()));
+  EXPECT_FALSE(coalescer_.OutlookOf(query, clock_.Now()).failure);
   Get();
   clock_.Advance(seconds(2));
-  auto report = coalescer_.FailureOf(query, clock_.Now());
-  ASSERT_TRUE(report);
-  EXPECT_EQ(report->in_a_row, 1U);
-  EXPECT_EQ(report->asked_again_in, seconds(3));
-  EXPECT_EQ(report->rcode, Rcode::kServFail);
-  EXPECT_EQ(report->errors.size(), 1U);
+  auto outlook = coalescer_.OutlookOf(query, clock_.Now());
+  ASSERT_TRUE(outlook.failure);
+  EXPECT_EQ(outlook.failure->in_a_row, 1U);
+  EXPECT_EQ(outlook.failure->asked_again_in, seconds(3));
+  EXPECT_EQ(outlook.failure->rcode, Rcode::kServFail);
+  EXPECT_EQ(outlook.failure->errors.size(), 1U);
   clock_.Advance(seconds(4));
-  report = coalescer_.FailureOf(query, clock_.Now());
-  ASSERT_TRUE(report) << "it still says how often";
-  EXPECT_EQ(report->asked_again_in, seconds(0));
+  outlook = coalescer_.OutlookOf(query, clock_.Now());
+  ASSERT_TRUE(outlook.failure) << "it still says how often";
+  EXPECT_EQ(outlook.failure->asked_again_in, seconds(0));
   upstream_.condition.returns = 1;
-  EXPECT_FALSE(coalescer_.FailureOf(query, clock_.Now()));
+  EXPECT_FALSE(coalescer_.OutlookOf(query, clock_.Now()).failure);
 }
 
 }  // namespace
