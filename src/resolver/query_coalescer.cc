@@ -119,6 +119,7 @@ void QueryCoalescer::Admit(ResolutionWaiter& waiter, SteadyTime now) {
   const RouteCondition route = upstream_.ConditionOf(QueryOf(asked));
   if (ResolutionPtr known = WithoutAsking(waiter.question, route, now)) return waiter.Complete(std::move(known));
   auto started = std::make_unique<PendingExchange>(asked, waiter.deadline);
+  started->returns = route.returns;
   pending_.Start(*started);
   Join(*started, waiter, now);
   // Last: it may run to its end inside this call.
@@ -176,6 +177,7 @@ void QueryCoalescer::StartRefresh(const UpstreamQuery& query, SteadyTime now) {
   }
   statistics_.prefetches.Add();
   auto started = std::make_unique<PendingExchange>(asked, Deadline::After(now, options_.query_deadline));
+  started->returns = upstream_.ConditionOf(query).returns;
   started->refresh = true;
   started->wanted[query.dnssec_ok] = true;
   ++refreshes_;
@@ -267,7 +269,6 @@ Task<> QueryCoalescer::Run(std::unique_ptr<PendingExchange> exchange) {
   ExchangeTrace trace;
   exchange->query.trace = &trace;
   while (true) {
-    exchange->returns = upstream_.ConditionOf(exchange->query).returns;
     const absl::StatusOr<UpstreamResponse> response = co_await upstream_.Exchange(exchange->query, exchange->deadline);
     const bool taken_back = exchange->cancellation.cancelled();
     // Nobody waits for it, but an answer is an answer.
@@ -282,6 +283,7 @@ Task<> QueryCoalescer::Run(std::unique_ptr<PendingExchange> exchange) {
       break;
     }
     statistics_.asked_again.Add();
+    exchange->returns = upstream_.ConditionOf(exchange->query).returns;
   }
   if (exchange->stale != nullptr) stale_waits_.Remove(*exchange->stale);
   if (exchange->refresh) --refreshes_;

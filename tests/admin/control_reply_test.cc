@@ -62,6 +62,22 @@ TEST(ControlReplyTest, C6_AFailureThatIsRememberedDecidesUntilItsTimeIsOver) {
   EXPECT_EQ(WhyOf(report)["outcome"], "asked upstream");
 }
 
+TEST(ControlReplyTest, C8_WhatExpiredDecidesWhereNothingBetterCanBeHad) {
+  WhyReport report = WithRoute();
+  EXPECT_EQ(WhyOf(report)["stale_after_seconds"], nullptr);
+  report.outlook.stale = true;
+  report.outlook.stale_after = std::chrono::milliseconds(1800);
+  EXPECT_EQ(WhyOf(report)["outcome"], "asked upstream");
+  EXPECT_EQ(WhyOf(report)["stale_after_seconds"], 1.8);
+  report.outlook.failure = {.in_a_row = 1, .asked_again_in = std::chrono::seconds(30)};
+  EXPECT_EQ(WhyOf(report)["outcome"], "answered stale");
+  report.outlook.failure.reset();
+  report.outlook.serving = false;
+  EXPECT_EQ(WhyOf(report)["outcome"], "answered stale");
+  report.outlook.stale = false;
+  EXPECT_EQ(WhyOf(report)["outcome"], "servfail") << "nobody can be asked now";
+}
+
 TEST(ControlReplyTest, AnEntryForOtherQueriesOrOneThatHasExpiredAnswersNothing) {
   WhyReport report = WithRoute();
   report.entries = {MakeCacheEntry("www.example.", 10, kNow)};

@@ -168,6 +168,11 @@ TEST(ControlTablesTest, WhyTellsHowOftenAQuestionFailedAndWhenItIsAskedAgain) {
   report.outlook.failure->in_a_row = 1;
   report.outlook.failure->asked_again_in = Duration::zero();
   EXPECT_NE(table().find("failed 1 time, asked again at once"), std::string::npos) << table();
+  report.outlook.stale = true;
+  report.outlook.stale_after = std::chrono::milliseconds(1800);
+  EXPECT_NE(table().find("\nstale      what has expired is given where nothing better comes within 1.8s\n"),
+            std::string::npos)
+      << table();
 }
 
 TEST(ControlTablesTest, ARefusedReloadShowsEveryError) {

@@ -222,6 +222,20 @@ TEST(ConfigWarningsTest, OtherRoutesInTheClearAreNoNews) {
                   .empty());
 }
 
+TEST(ConfigWarningsTest, StaleAnswersThatCannotComeInTimeAreSaid) {
+  const std::string tail = ": stale answers are given only where the upstreams have failed";
+  EXPECT_EQ(WarningsOf("cache: { stale: { client_timeout: 5s } }"),
+            std::vector<std::string>{"f:1:35: cache.stale.client_timeout: warning: client_timeout 5s is not below "
+                                     "query.deadline 5s" +
+                                     tail});
+  EXPECT_EQ(WarningsOf("query: { deadline: 1s }"),
+            std::vector<std::string>{"f:1:20: query.deadline: warning: client_timeout 1800ms is not below "
+                                     "query.deadline 1s" +
+                                     tail});
+  EXPECT_TRUE(WarningsOf("query: { deadline: 1s }\ncache: { stale: { enabled: false } }").empty());
+  EXPECT_TRUE(WarningsOf("query: { deadline: 1801ms }").empty());
+}
+
 TEST(ConfigWarningsTest, AreGivenBesideErrors) {
   const ConfigResult result = ParseConfig(StrCat(kMixedUpstreams, "workers: 0\n"), "f");
   EXPECT_FALSE(result.ok());

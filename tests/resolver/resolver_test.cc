@@ -346,6 +346,15 @@ TEST_F(ResolverTest, E3_AnErrorForAnOptWithoutAQuestionHasAnOpt) {
   EXPECT_EQ(resolver_.statistics().of(Rcode::kBadVers).value(), 1U);
 }
 
+TEST_F(ResolverTest, AQueryThatFindsNoRoomToWaitIsCountedAsDropped) {
+  ASSERT_EQ(AnswerNow(AQuery()).disposition, Disposition::kLater);
+  EXPECT_EQ(resolver_.statistics().waiting.value(), 1U);
+  resolver_.AnswerNever();
+  EXPECT_EQ(resolver_.statistics().waiting.value(), 0U);
+  EXPECT_EQ(resolver_.statistics().of(QueryEnd::kDropped).value(), 1U);
+  EXPECT_EQ(resolver_.statistics().of(QueryEnd::kForwarded).value(), 0U);
+}
+
 TEST_F(ResolverTest, Q10_WithoutRdOnlyTheCacheAnswers) {
   const Octets query = MessageBuilder::Query(1, "www.example.", rr_type::kA).Flags(0).Build();
   EXPECT_EQ(Ask(query)->rcode, 5);

@@ -46,6 +46,9 @@ class FakeQueryHandler final : public QueryHandler {
     waiting_.push_back({std::string(query.begin(), query.end()), std::move(sink)});
   }
 
+  void AnswerNever() override { ++never_; }
+  // Queries that had no room to wait in.
+  size_t never() const { return never_; }
   // Queries that AnswerLater holds.
   size_t waiting() const { return waiting_.size(); }
   // Gives the query of this text its reply, which is the text itself unless another is given.
@@ -77,6 +80,7 @@ class FakeQueryHandler final : public QueryHandler {
 
   std::list<Waiter> waiting_;
   size_t queries_ = 0;
+  size_t never_ = 0;
   Client last_client_;
   Client last_later_client_;
   SteadyTime last_now_{};

@@ -421,6 +421,7 @@ TEST_F(StreamListenerTest, QueriesOverThePendingLimitAreDroppedAndCounted) {
   EXPECT_EQ(client.Replies(loop_, 1), std::vector<std::string>{"now 3"});
   EXPECT_EQ(handler_.waiting(), 1U);
   EXPECT_EQ(statistics_.dropped_pending.value(), 1U);
+  EXPECT_EQ(handler_.never(), 1U);
   handler_.ReleaseAll();
   EXPECT_EQ(client.Replies(loop_, 2).back(), "later 1");
 }

@@ -195,6 +195,7 @@ TEST_F(UdpListenerTest, QueriesOverThePendingLimitAreDroppedUntilOthersAreDone) 
   client.Send(server(), "now goes on");
   EXPECT_EQ(client.Receive(loop_).text, "now goes on");
   EXPECT_EQ(statistics_.dropped_pending.value(), 1U);
+  EXPECT_EQ(handler_.never(), 1U);
   EXPECT_EQ(handler_.waiting(), Limits::kPendingPerWorkerMax);
   handler_.ReleaseAllWith({});
   ASSERT_TRUE(RunUntil(loop_, [&] { return context_.pending.taken() == 0; }));
