@@ -162,6 +162,7 @@ CASES = {
         secure("www.rollover.lab"), secure("missing.rollover.lab", rcode="NXDOMAIN"), secure("rollover.lab", "DNSKEY"),
         secure("www.algorithm-rollover.lab"), secure("www.standby-ds.lab"),
     ],
+    "times to live": [secure("www.raised-ttl.lab"), secure("www.short-lived.lab")],
     "too much": [
         secure("www.two-signatures.lab"),
         secure("www.collision.lab"), secure("missing.collision.lab", rcode="NXDOMAIN"),

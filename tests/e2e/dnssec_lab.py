@@ -122,6 +122,7 @@ class ZoneLab(lab.Lab):
         maker = dnssec_zones.Maker(self.folder, self._shift)
         anchors = maker.make()
         self.anchor = anchors[0]
+        self.dnskey = maker.dnskey
         self.anchors = self.write("anchors", "".join(line + "\n" for line in anchors))
 
     def resolver_config(self, name, port, plain_port, extra=""):

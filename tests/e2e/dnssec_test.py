@@ -211,6 +211,14 @@ class DotwardTest(unittest.TestCase):
             for case, reply in replies.items():
                 self.assertEqual(reply.flags & CD, flags & CD, case)
 
+    def test_C1_what_is_secure_is_kept_no_longer_than_its_signature_says(self):
+        # RFC 4035 §5.3.3: the TTL that was signed, and the time until the signature expires.
+        for name, most in (("www.raised-ttl.lab", 300), ("www.short-lived.lab", 240)):
+            for _ in ("from upstream", "from the cache"):
+                ttls = self.server.dig("+dnssec", name, "A").ttl("A")
+                self.assertEqual(len(ttls), 1, name)
+                self.assertLessEqual(ttls[0], most, name)
+
     # --- what it costs ---
 
     def asked_upstream(self, server, *questions):
@@ -337,6 +345,17 @@ class DotwardTest(unittest.TestCase):
         reply = dnssec_lab.ask(server.address, server.port, "www.nsec.lab", "A")
         self.assertEqual(reply.verdict(), ("SERVFAIL", False), reply)
         self.assertIn(9, reply.codes(), reply)
+
+    def test_R4_an_anchor_makes_an_island_secure(self):
+        for anchors, others in ((f"{self.lab.anchor}\n", True), ("", False)):
+            path = self.lab.write(f"island-{others}", anchors + self.lab.dnskey("island.lab") + "\n")
+            server = self.lab.serve_validating(anchors=path)
+            for name, secure in (("www.island.lab", True), ("www.nsec.lab", others), ("www.unsigned.lab", False)):
+                reply = dnssec_lab.ask(server.address, server.port, name, "A")
+                self.assertEqual(reply.verdict(), ("NOERROR", secure), f"{name}: {reply}")
+            # Without an anchor above, nothing is bogus.
+            reply = dnssec_lab.ask(server.address, server.port, "www.altered.lab", "A")
+            self.assertEqual(reply.verdict(), ("SERVFAIL" if others else "NOERROR", False), reply)
 
     def test_R4_anchors_are_read_anew_when_the_configuration_is(self):
         anchors = self.lab.write("new-anchor", f". 3600 IN DS 1 13 2 {'ab' * 32}\n")

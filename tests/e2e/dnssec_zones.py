@@ -183,6 +183,16 @@ def replaced(old, new, rr_type):
     return spoil
 
 
+def with_ttl(ttl, owner):
+    """As if the records of a name might be kept that long, which their signatures do not say."""
+    def spoil(zone, records):
+        for record in records:
+            if record.owner == f"{owner}.{zone}.":
+                record.ttl = ttl
+        return records
+    return spoil
+
+
 def with_algorithm(number):
     """As if the zone were signed with an algorithm of this number."""
     def spoil(_, records):
@@ -310,6 +320,10 @@ ZONES = {
     "revoked.lab": Zone(published=lambda key: dataclasses.replace(key, flags=key.flags | 0x80)),
     "no-signatures-no-keys.lab": Zone(spoil=chained(without("DNSKEY", "NSEC"), without_signatures())),
 
+    # Records that may not be kept for their TTL.
+    "raised-ttl.lab": Zone(spoil=with_ttl(86400, "www")),
+    "short-lived.lab": Zone(ends=240),
+
     # Half-way through a key rollover: two DS, two keys, one of which signs; and before the new key is published.
     "rollover.lab": Zone(algorithms=("ECDSAP256SHA256", "ECDSAP256SHA256")),
     "algorithm-rollover.lab": Zone(algorithms=("ECDSAP256SHA256", "RSASHA256")),
@@ -357,6 +371,10 @@ class Maker:
             for _ in pool.map(self._make_zone, ZONES):
                 pass
         return [f". 3600 IN DS {text}" for text in self._ds(".")]
+
+    def dnskey(self, name):
+        """The record of the key that signs a zone."""
+        return f"{name}. 3600 IN DNSKEY {self._keys[name][0].text()}"
 
     def _make_keys(self, name):
         return [Key.make(self._folder, name, algorithm) for algorithm in ZONES[name].algorithms]
