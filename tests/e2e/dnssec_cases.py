@@ -166,7 +166,7 @@ CASES = {
     "too much": [
         secure("www.two-signatures.lab"),
         secure("www.collision.lab"), secure("missing.collision.lab", rcode="NXDOMAIN"),
-        bogus(None, "www.keytrap.lab"),
+        bogus(None, "www.collisions.lab"), bogus(None, "www.keytrap.lab"),
         # Each of many labels may be the closest encloser, and is hashed 51 times (CVE-2023-50868).
         secure("a.b.c.d.e.f.g.h.i.j.k.l.missing.iterations50.lab", rcode="NXDOMAIN"),
     ],

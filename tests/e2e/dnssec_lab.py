@@ -141,6 +141,7 @@ class ZoneLab(lab.Lab):
   log-queries: yes
   module-config: "iterator"
   qname-minimisation: no
+  rrset-roundrobin: no
   do-not-query-localhost: no
   num-threads: 1
 {extra}remote-control:

@@ -332,6 +332,8 @@ ZONES = {
     # One of two signatures is right; two keys have one tag; and far too many of both.
     "two-signatures.lab": Zone(spoil=with_false_signatures(1, "www", also_true=True)),
     "collision.lab": Zone(algorithms=("RSASHA256",), strangers=lambda keys: colliding(keys[0], 1)),
+    "collisions.lab": Zone(algorithms=("RSASHA256",), strangers=lambda keys: colliding(keys[0], 9),
+                           spoil=with_false_signatures(8, "www", also_true=False)),
     "keytrap.lab": Zone(algorithms=("RSASHA256",), strangers=lambda keys: colliding(keys[0], 20),
                         spoil=with_false_signatures(20, "www", also_true=False)),
 }
