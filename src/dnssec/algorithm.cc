@@ -83,9 +83,9 @@ unsigned CheckMicroseconds(uint8_t algorithm, OctetView public_key) {
   switch (algorithm) {
     case dnssec_algorithm::kRsaSha256:
     case dnssec_algorithm::kRsaSha512:
-      return public_key.size() > 300 ? 150 : 50;
+      return public_key.size() > 300 ? 120 : 50;
     case dnssec_algorithm::kEcdsaP384:
-      return 700;
+      return 900;
     case dnssec_algorithm::kEd448:
       return 400;
     default:

@@ -182,7 +182,7 @@ Task<absl::Status> ChainWalker::WaitFor(LinkPtr link, const WalkAllowance* allow
 Task<bool> ChainWalker::Check(unsigned microseconds, std::function<void()> check) {
   if (microseconds > DnssecLimits::kCheckInlineMicrosecondsMax) {
     statistics_.beside_loop.Add();
-    co_return co_await checks_.Run(std::move(check));
+    co_return co_await checks_.Run(microseconds, std::move(check));
   }
   check();
   co_return true;

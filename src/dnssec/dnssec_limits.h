@@ -17,6 +17,8 @@ struct DnssecLimits {
   // --- one response ---
   // An honest answer needs one check for each of its RRsets: a chain of aliases, data, SOA, three proofs.
   static constexpr unsigned kSignatureChecksPerResponse = 16;
+  // And what they take by estimate: a response must not keep the checks of others waiting for longer. P-384 reaches it.
+  static constexpr unsigned kCheckMicrosecondsPerResponse = 9'000;
   // Keys of one zone with the tag and algorithm of one signature. Two are an accident, of which the first was right.
   static constexpr unsigned kKeyTagCollisionsMax = 4;
   static constexpr size_t kSignaturesPerRrsetMax = 8;  // looked at; two algorithms in a rollover make four
@@ -46,14 +48,15 @@ struct DnssecLimits {
   // --- all of them ---
   static constexpr size_t kChainStepsInFlightMax = 1024;
   static constexpr size_t kKeyCacheEntriesMax = 8192;
+  static constexpr size_t kKeyCacheOctetsMax = size_t{8} << 20;
   static constexpr std::chrono::seconds kKeyCacheTtlMin{1};
   static constexpr std::chrono::hours kKeyCacheTtlMax{24};
   // Of denials that are used for other names (RFC 8198), all overhead counted: some ten thousand ranges.
   static constexpr size_t kDenialCacheOctetsMax = size_t{4} << 20;
   static constexpr std::chrono::hours kInsecureZoneTtlMax{1};  // RFC 9077 caps what denials may say
   static constexpr std::chrono::seconds kBogusZoneTime{60};    // RFC 4035 §4.7, RFC 9520: below five minutes
-  // Checks that wait for the thread that makes them.
-  static constexpr size_t kChecksQueuedMax = 256;
+  // What the checks that wait for the thread that makes them will cost in all, estimated in microseconds.
+  static constexpr unsigned kChecksQueuedMicrosecondsMax = 500'000;
   // What the forwarding loop checks by itself, estimated in microseconds: handing over costs the twentieth of it.
   static constexpr unsigned kCheckInlineMicrosecondsMax = 250;
 };

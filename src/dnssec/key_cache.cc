@@ -10,6 +10,9 @@
 namespace dotward {
 namespace {
 
+// The entry, its node in the list, the zone's status.
+constexpr size_t kEntryOverheadOctets = 400;
+
 OctetView ParentOf(OctetView wire_name) { return wire_name.subspan(wire_name[0] + size_t{1}); }
 
 Duration TimeOf(const ZonePtr& zone, uint32_t ttl) {
@@ -32,17 +35,28 @@ void KeyCache::PutNoCut(const Name& name, Below below, uint32_t ttl, SteadyTime 
 
 void KeyCache::Put(const Name& name, Entry entry, uint32_t ttl, SteadyTime now) {
   std::string key = LowerOf(name.wire());
-  if (const auto known = entries_.find(key); known != entries_.end()) {
-    ages_.erase(known->second.age);
-    entries_.erase(known);
+  Remove(key);
+  entry.octets = kEntryOverheadOctets + 3 * key.size();
+  if (entry.zone != nullptr) {
+    entry.octets += entry.zone->verdict.text.size();
+    if (entry.zone->keys != nullptr) entry.octets += entry.zone->keys->memory_octets();
   }
-  if (entries_.size() == DnssecLimits::kKeyCacheEntriesMax) {
-    entries_.erase(ages_.front());
-    ages_.pop_front();
+  while (!ages_.empty() && (entries_.size() >= DnssecLimits::kKeyCacheEntriesMax ||
+                            octets_ + entry.octets > DnssecLimits::kKeyCacheOctetsMax)) {
+    Remove(std::string(ages_.front()));
   }
+  octets_ += entry.octets;
   entry.expires_at = now + std::chrono::duration_cast<SteadyTime::duration>(TimeOf(entry.zone, ttl));
   entry.age = ages_.insert(ages_.end(), key);
   entries_.emplace(std::move(key), std::move(entry));
+}
+
+void KeyCache::Remove(const std::string& key) {
+  const auto known = entries_.find(key);
+  if (known == entries_.end()) return;
+  octets_ -= known->second.octets;
+  ages_.erase(known->second.age);
+  entries_.erase(known);
 }
 
 const KeyCache::Entry* KeyCache::Find(OctetView wire_name, SteadyTime now) const {
@@ -81,6 +95,7 @@ bool KeyCache::KnowsCutBelow(const Name& zone, const Name& name, SteadyTime now)
 void KeyCache::Clear() {
   entries_.clear();
   ages_.clear();
+  octets_ = 0;
 }
 
 }  // namespace dotward

@@ -13,8 +13,8 @@
 
 namespace dotward {
 
-// What is known of zones and of the places where none begins. At most DnssecLimits::kKeyCacheEntriesMax names; the one
-// that was learned first goes first. Not thread-safe.
+// What is known of zones and of the places where none begins. At most DnssecLimits::kKeyCacheEntriesMax names
+// and kKeyCacheOctetsMax of memory; what was learned first goes first. Not thread-safe.
 class KeyCache {
  public:
   // How far down towards a name the chain of trust is known.
@@ -36,20 +36,24 @@ class KeyCache {
 
   void Clear();
   size_t size() const { return entries_.size(); }
+  size_t memory_octets() const { return octets_; }
 
  private:
   struct Entry {
     ZonePtr zone;  // null: no zone begins here
     bool nothing_below = false;
     SteadyTime expires_at;
+    size_t octets = 0;
     std::list<std::string>::iterator age;
   };
 
   void Put(const Name& name, Entry entry, uint32_t ttl, SteadyTime now);
+  void Remove(const std::string& key);
   const Entry* Find(OctetView wire_name, SteadyTime now) const;
 
   absl::flat_hash_map<std::string, Entry> entries_;  // by name in lower case
   std::list<std::string> ages_;                      // the oldest first
+  size_t octets_ = 0;
 };
 
 }  // namespace dotward

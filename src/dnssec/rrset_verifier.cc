@@ -153,7 +153,7 @@ class Verifier {
         budget_.Exhaust("too many keys with one tag");
         return false;
       }
-      if (!budget_.TakeSignatureCheck()) return false;
+      if (!budget_.TakeSignatureCheck(key->check_microseconds)) return false;
       if (Check(record, *key)) return true;
       Note(kSignature, dnssec_error::kBogus, StrCat("the signature by ", KeyOf(fields), " is not good"));
     }

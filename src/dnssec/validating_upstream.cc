@@ -92,9 +92,10 @@ Task<absl::Status> ValidatingUpstream::Judge(Candidate* candidate, WalkAllowance
   const WallTime now = clock_.WallNow();
   const ScannedMessage& scan = message.scan();
   std::function<void()> check = [&] { judgement = JudgeResponse(scan, candidate->dissected, now, budget); };
-  if (EstimateMicroseconds(scan, candidate->dissected) > DnssecLimits::kCheckInlineMicrosecondsMax) {
+  const unsigned microseconds = EstimateMicroseconds(scan, candidate->dissected);
+  if (microseconds > DnssecLimits::kCheckInlineMicrosecondsMax) {
     statistics_.beside_loop.Add();
-    const bool checked = co_await checks_.Run(std::move(check));
+    const bool checked = co_await checks_.Run(microseconds, std::move(check));
     if (!checked) co_return absl::ResourceExhaustedError("validation: too many checks wait");
   } else {
     check();

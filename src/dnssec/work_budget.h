@@ -16,7 +16,12 @@ class WorkBudget {
   explicit WorkBudget(unsigned signature_checks_left = DnssecLimits::kSignatureChecksPerQuery)
       : signature_checks_max_(std::min(signature_checks_left, DnssecLimits::kSignatureChecksPerResponse)) {}
 
-  bool TakeSignatureCheck() { return Take(signature_checks_, signature_checks_max_, "too many signature checks"); }
+  // For a check that takes about so long.
+  bool TakeSignatureCheck(unsigned microseconds) {
+    check_microseconds_ += microseconds;
+    if (check_microseconds_ > DnssecLimits::kCheckMicrosecondsPerResponse) Exhaust("signature checks too dear");
+    return Take(signature_checks_, signature_checks_max_, "too many signature checks");
+  }
   bool TakeHash() { return Take(hashes_, DnssecLimits::kNsec3HashesPerResponse, "too many NSEC3 hashes"); }
   bool TakeDigest() { return Take(digests_, DnssecLimits::kDigestsPerResponse, "too many DS digests"); }
   void Exhaust(std::string_view what) {
@@ -39,6 +44,7 @@ class WorkBudget {
 
   unsigned signature_checks_max_;
   unsigned signature_checks_ = 0;
+  unsigned check_microseconds_ = 0;
   unsigned hashes_ = 0;
   unsigned digests_ = 0;
   std::string_view exceeded_;

@@ -10,7 +10,8 @@
 namespace dotward {
 namespace {
 
-constexpr uint8_t kProtocol = 3;  // RFC 4034 §2.1.2
+constexpr size_t kKeyOverheadOctets = 400;  // of ldns's record, its fields and owner, and of the key itself
+constexpr uint8_t kProtocol = 3;            // RFC 4034 §2.1.2
 
 ZoneKeys::Use UseOf(uint16_t flags, uint8_t protocol, uint8_t algorithm, OctetView public_key) {
   if ((flags & LDNS_KEY_ZONE_KEY) == 0) return ZoneKeys::Use::kNoZoneKey;
@@ -34,11 +35,18 @@ ZoneKeys ZoneKeys::Read(const ScannedMessage& message, const Rrset& rrset) {
     key->algorithm = ldns_rdf2native_int8(ldns_rr_rdf(record.get(), 2));
     key->use = UseOf(ldns_rdf2native_int16(ldns_rr_rdf(record.get(), 0)),
                      ldns_rdf2native_int8(ldns_rr_rdf(record.get(), 1)), key->algorithm, public_key);
+    key->memory_octets = kKeyOverheadOctets + public_key.size();
     key->check_microseconds = CheckMicroseconds(key->algorithm, public_key);
     key->record.reset(record.release());
     keys.push_back(std::move(key));
   }
   return {rrset.owner, std::move(keys)};
+}
+
+size_t ZoneKeys::memory_octets() const {
+  size_t octets = 0;
+  for (const KeyPtr& key : keys_) octets += key->memory_octets;
+  return octets;
 }
 
 ZoneKeys ZoneKeys::Subset(const std::function<bool(const Key&)>& chosen) const {

@@ -32,6 +32,7 @@ class ZoneKeys {
     uint8_t algorithm = 0;
     Use use = Use::kUnusable;
     unsigned check_microseconds = 0;
+    size_t memory_octets = 0;
     std::unique_ptr<ldns_struct_rr, FreeRecord> record;
   };
   using KeyPtr = std::shared_ptr<const Key>;
@@ -42,6 +43,8 @@ class ZoneKeys {
 
   const Name& zone() const { return zone_; }
   const std::vector<KeyPtr>& keys() const { return keys_; }
+  // Of memory, roughly.
+  size_t memory_octets() const;
   ZoneKeys Subset(const std::function<bool(const Key&)>& chosen) const;
 
  private:

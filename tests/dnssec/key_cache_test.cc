@@ -85,5 +85,19 @@ TEST_F(KeyCacheTest, TheOldestGoesWhereItIsFull) {
   EXPECT_EQ(cache_.size(), 0U);
 }
 
+TEST_F(KeyCacheTest, MemoryIsBoundedWhateverKeysZonesHave) {
+  auto key = std::make_shared<ZoneKeys::Key>();
+  key->memory_octets = 1000;
+  for (size_t i = 0; i < 1000; ++i) {
+    const std::string name = StrCat("n", i, ".");
+    const auto keys = std::make_shared<const ZoneKeys>(N(name), std::vector<ZoneKeys::KeyPtr>(32, key));
+    cache_.PutZone(N(name), std::make_shared<const ZoneStatus>(ZoneStatus{N(name), Verdict::Secure(), keys}), 60, now_);
+  }
+  EXPECT_LE(cache_.memory_octets(), DnssecLimits::kKeyCacheOctetsMax);
+  EXPECT_GT(cache_.memory_octets(), DnssecLimits::kKeyCacheOctetsMax - 40'000);
+  EXPECT_EQ(Locate("n0.").zone, nullptr);
+  EXPECT_NE(Locate("n999.").zone, nullptr);
+}
+
 }  // namespace
 }  // namespace dotward

@@ -293,6 +293,20 @@ TEST_F(RrsetVerifierTest, ChecksOfOneResponseAreBounded) {
   EXPECT_EQ(budget_.signature_checks(), DnssecLimits::kSignatureChecksPerResponse);
 }
 
+TEST_F(RrsetVerifierTest, ChecksWithDearKeysEndEarlier) {
+  const TestSigner signer("example.", LDNS_SIGN_ECDSAP384SHA384);
+  const ZoneKeys keys = KeysOf("example.", {signer.Dnskey()});
+  const Rdata signature = signer.Sign("www.example.", 300, {A("192.0.2.1")});
+  const unsigned affordable =
+      DnssecLimits::kCheckMicrosecondsPerResponse / CheckMicroseconds(dnssec_algorithm::kEcdsaP384, {});
+  EXPECT_LT(affordable, DnssecLimits::kSignatureChecksPerResponse);
+  for (unsigned i = 0; i < affordable; ++i) {
+    EXPECT_TRUE(Verify("www.example.", 300, {A("192.0.2.1")}, {signature}, keys).verdict.secure());
+  }
+  EXPECT_THAT(Verify("www.example.", 300, {A("192.0.2.1")}, {signature}, keys).verdict.text,
+              HasSubstr("given up: signature checks too dear"));
+}
+
 TEST_F(RrsetVerifierTest, ASetOfTooManyRecordsIsNotSorted) {
   std::vector<Rdata> many;
   for (size_t i = 0; i <= DnssecLimits::kRecordsPerRrsetMax; ++i) {
