@@ -162,6 +162,10 @@ CASES = {
         secure("www.rollover.lab"), secure("missing.rollover.lab", rcode="NXDOMAIN"), secure("rollover.lab", "DNSKEY"),
         secure("www.algorithm-rollover.lab"), secure("www.standby-ds.lab"),
     ],
+    "proofs that are asked for": [
+        secure("nsec.lab", "NSEC"), secure("*.wild.alg13.lab", "NSEC"), bogus(6, "x.wild.alg13.lab", "NSEC"),
+        secure("nsec3.lab", "NSEC3PARAM"), secure("www.nsec3.lab", "NSEC"),
+    ],
     "times to live": [secure("www.raised-ttl.lab"), secure("www.short-lived.lab")],
     "too much": [
         secure("www.two-signatures.lab"),
@@ -192,6 +196,8 @@ DISAGREEMENTS = [
                  "without harden-algo-downgrade, any DS that fits is enough for it (RFC 4509 §3 lets SHA-1 not count)"),
     Disagreement(("iterations51.lab",), ("unbound", "named"), SECURE,
                  "these releases take 150 iterations; RFC 9276 §3.2 lets it be fewer", only=(INSECURE,)),
+    Disagreement(("x.wild.alg13.lab",), EVERYBODY, SECURE,
+                 "dotward takes no NSEC from a wildcard, as an answer no more than as a proof"),
     Disagreement(("www.two-signatures.lab",), ("named",), BOGUS,
                  "one false signature is one too many for it (max-validation-failures-per-fetch)"),
     Disagreement(("deep.loose.optout.lab",), ("kresd",), BOGUS,

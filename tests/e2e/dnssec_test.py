@@ -5,11 +5,13 @@ of them, and what they say of an answer (RCODE, AD) has to be the same, but wher
 import collections
 import concurrent.futures
 import dataclasses
+import random
 import signal
 import unittest
 
 import dnssec_cases
 import dnssec_lab
+import dnssec_zones
 import lab
 from dnssec_cases import BOGUS, CASES, INSECURE, SECURE, Case
 from dnssec_lab import AD, CD, RD
@@ -292,6 +294,38 @@ class DotwardTest(unittest.TestCase):
         server = self.lab.serve_validating("  aggressive_nsec: false\n")
         self.assert_asked(server, ("m1.nsec.lab", "A"), ("NXDOMAIN", True), True)
         self.assert_asked(server, ("m2.nsec.lab", "A"), ("NXDOMAIN", True), True)
+
+    # --- questions that nobody thought of ---
+
+    def test_R4_where_all_others_agree_on_a_random_question_dotward_does(self):
+        # Nothing of the zones that dotward is known to be alone about, or gives up sooner.
+        apart = {zone for known in dnssec_cases.DISAGREEMENTS if known.who == dnssec_cases.EVERYBODY
+                 for zone in known.zones} | {"collisions.lab", "keytrap.lab"}
+        zones = [zone for zone in dnssec_zones.ZONES if zone not in apart]
+        labels = ("www", "x", "missing", "wild", "*", "blocked", "ent", "leaf", "alias", "to-secure", "to-insecure",
+                  "to-bogus", "to-nothing", "aliases", "d-secure", "d-insecure", "d-bogus", "nodata", "deep", "cut",
+                  "loose", "signed", "unsigned", "0", "zzz", "_tcp")
+        # No NSEC: a wildcard may have it (see there).
+        types = ("A", "A", "A", "DS", "DS", "AAAA", "MX", "TXT", "CNAME", "DNAME", "DNSKEY", "SOA", "NS", "PTR", "SRV",
+                 "HTTPS", "CDS", "NSEC3PARAM")
+        seed = random.randrange(1 << 32)
+        chance = random.Random(seed)
+        questions = set()
+        for _ in range(2000):
+            below = chance.choices(labels, k=chance.choice((0, 1, 1, 1, 2, 2, 3, 4)))
+            questions.add((".".join([*below, chance.choice(zones)]), chance.choice(types)))
+        servers = [self.server, *(kind(self.lab).start() for kind in dnssec_lab.VALIDATORS)]
+        agreed, wrong = 0, []
+        with concurrent.futures.ThreadPoolExecutor(len(servers)) as pool:
+            for name, rr_type in sorted(questions):
+                ours, *others = pool.map(lambda server, name=name, rr_type=rr_type: dnssec_lab.ask(
+                    server.address, server.port, name, rr_type), servers)
+                verdicts = {reply.verdict() for reply in others}
+                agreed += len(verdicts) == 1
+                if len(verdicts) == 1 and ours.verdict() not in verdicts:
+                    wrong.append(f"{name} {rr_type}: {ours}, others {others[0]}")
+        self.assertEqual(wrong, [], f"\nseed {seed}" + tell(wrong))
+        self.assertGreater(agreed, len(questions) * 0.95)
 
     # --- extended errors ---
 
