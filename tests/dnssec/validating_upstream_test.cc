@@ -5,6 +5,7 @@
 
 #include <asio/io_context.hpp>
 
+#include "dns/wire.h"
 #include "dnssec/test_world.h"
 #include "testing/fake_upstream.h"
 #include "testing/manual_clock.h"
@@ -54,6 +55,11 @@ class ValidatingUpstreamTest : public ::testing::Test {
     EXPECT_TRUE(response.ok()) << response.status();
     if (!response.ok()) return {};
     EXPECT_EQ(response->message->octets().data(), response->octets.data());
+    // What was found in the octets before they were changed must not be left.
+    EXPECT_EQ(response->message->scan().flags, ReadU16(&response->octets[header::kFlags]));
+    for (const RecordEdges& record : response->message->scan().records) {
+      EXPECT_EQ(record.ttl, ReadU32(&response->octets[record.ttl_offset()]));
+    }
     return MustReadMessage(response->octets);
   }
   static std::string ErrorIn(const MessageRead& message) {
@@ -372,6 +378,11 @@ TEST_F(ValidatingUpstreamTest, AStrippedDelegationIsNoUnsignedOne) {
   world_.Anew("example.", rr_type::kDs).Plain(kAuthority, ".", {Soa(300)});
   world_.Anew("www.example.", rr_type::kA).Plain(kAnswer, "www.example.", {A("192.0.2.9")});
   ExpectBogus("www.example.", dnssec_error::kRrsigsMissing, "nothing in the answer of fake is signed by the zone");
+}
+
+TEST_F(ValidatingUpstreamTest, ADsThatTheZoneSignedItselfIsNobodysWord) {
+  world_.Anew("example.", rr_type::kDs).Signed(Example(), kAnswer, "example.", {Example().Ds()});
+  ExpectBogus("www.example.", dnssec_error::kRrsigsMissing, ".: DS example.: nothing in the answer of fake is signed");
 }
 
 TEST_F(ValidatingUpstreamTest, AForgedSignatureOfAnUnsignedZoneDoesNotMakeAnAnswerInsecure) {
