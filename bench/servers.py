@@ -118,6 +118,7 @@ cache:
   size: {launch.cache_mib}MiB
 {self.cache_extra(launch)}limits:
   waiting_per_client: 20000
+dnssec: {{ validation: off }}
 log:
   level: warning
 {self.log_extra(launch)}{self.admin}""",

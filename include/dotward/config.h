@@ -109,10 +109,11 @@ struct Config {
   } cache;
 
   struct {
-    bool validation = false;
+    bool validation = true;
     bool trust_upstream_ad = true;
     std::string trust_anchors;
-    std::vector<std::string> negative_trust_anchors;
+    std::vector<std::string> negative_trust_anchors;  // as ParseNegativeAnchor reads them
+    bool aggressive_nsec = true;
   } dnssec;
 
   struct {

@@ -56,6 +56,8 @@ struct UpstreamResponse {
   AnswerOrigin origin;                          // the same, and the server of it that was asked
   SteadyTime received_at;
   bool authenticated = false;  // came over TLS with the server's identity checked
+  // It was put in the place of a response, and the extended errors in it are a validator's of ours.
+  bool errors_are_ours = false;
 };
 
 // What is to be known of the way that a question would take, without taking it.

@@ -108,6 +108,8 @@ Samples FailuresRemembered(const Snapshot& snapshot) {
   return {Sample({}, CountOf(snapshot.exchanges, "failures_remembered"))};
 }
 Samples ExchangeFailures(const Snapshot& snapshot) { return {Sample({}, CountOf(snapshot.exchanges, "failures"))}; }
+Samples Validations(const Snapshot& snapshot) { return ByName(snapshot.validations); }
+Samples DnssecWork(const Snapshot& snapshot) { return ByName(snapshot.dnssec); }
 Samples TakenBack(const Snapshot& snapshot) { return {Sample({}, CountOf(snapshot.exchanges, "taken_back"))}; }
 
 // --- sockets ---
@@ -295,6 +297,12 @@ const std::vector<Metric>& Table() {
        ExchangeFailures},
       {"dotward_exchanges_taken_back_total", kCounter, "Questions that nobody waited for any more.", {},
        "/exchanges/taken_back", TakenBack},
+      {"dotward_dnssec_validations_total", kCounter, "Answers that were validated, by what was found (RFC 4033 §5).",
+       {"result"}, "/validations/{result}", Validations},
+      {"dotward_dnssec_work_total", kCounter,
+       "What validation took: checks of signatures, questions for keys, second opinions; answers over a limit of work, "
+       "answers from denials without asking, judgements beside the forwarding loop.",
+       {"kind"}, "/dnssec/{kind}", DnssecWork},
 
       {"dotward_upstream_queries_total", kCounter, "Queries put to the upstream.", {"upstream"},
        "/upstreams/{upstream}/queries", OfUpstreams<&Upstream::queries>},

@@ -38,6 +38,17 @@ void AddExchanges(const QueryCoalescer::Statistics& statistics, StatisticsSnapsh
                         {"taken_back", statistics.taken_back.value()}};
 }
 
+void AddValidations(const DnssecStatistics& statistics, StatisticsSnapshot& snapshot) {
+  snapshot.validations = {{"secure", statistics.secure.value()},
+                          {"insecure", statistics.insecure.value()},
+                          {"indeterminate", statistics.indeterminate.value()},
+                          {"bogus", statistics.bogus.value()}};
+  snapshot.dnssec = {
+      {"over_budget", statistics.over_budget.value()},     {"signature_checks", statistics.signature_checks.value()},
+      {"chain_queries", statistics.chain_queries.value()}, {"second_opinions", statistics.second_opinions.value()},
+      {"from_denials", statistics.from_denials.value()},   {"beside_loop", statistics.beside_loop.value()}};
+}
+
 uint64_t CountOf(const NamedCounts& group, std::string_view name) {
   for (const NamedCount& count : group) {
     if (name == count.name) return count.value;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dnssec/dnssec_statistics.h"
 #include "dotward/clock.h"
 #include "dotward/response_cache.h"
 #include "resolver/query_coalescer.h"
@@ -45,6 +46,8 @@ struct StatisticsSnapshot {
   NamedCounts exchanges;            // the forwarding loop's
   uint64_t prefetches = 0;          // of the exchanges, those for the cache alone
   uint64_t prefetches_refused = 0;  // and those that were not begun, because too much was under way
+  NamedCounts validations;  // answers that were judged, by what was found
+  NamedCounts dnssec;       // what it took
   UdpTotals udp;
   StreamTotals streams;
   NamedCounts query_log;                           // what became of the lines of the query log
@@ -59,6 +62,7 @@ uint64_t QueriesEnded(const QueryTotals& queries);
 // A bound of a histogram in seconds, "0.000025": the same in every format.
 std::string BoundText(Duration bound);
 
+void AddValidations(const DnssecStatistics& statistics, StatisticsSnapshot& snapshot);
 void AddExchanges(const QueryCoalescer::Statistics& statistics, StatisticsSnapshot& snapshot);
 
 // What was done to those who wanted more than their share, by what was done to them.

@@ -192,6 +192,8 @@ std::string RenderJson(const StatisticsSnapshot& snapshot) {
   json["durations"] = DurationsToJson(snapshot.queries);
   json["limited"] = ToJson(Limited(snapshot));
   json["exchanges"] = ToJson(snapshot.exchanges);
+  json["validations"] = ToJson(snapshot.validations);
+  json["dnssec"] = ToJson(snapshot.dnssec);
   json["udp"] = ToJson(snapshot.udp);
   json["streams"] = ToJson(snapshot.streams);
   json["query_log"] = ToJson(snapshot.query_log);

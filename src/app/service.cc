@@ -22,6 +22,8 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
+#include "config/negative_anchor.h"
+#include "dnssec/validating_upstream.h"
 #include "net/network_monitor.h"
 #include "resolver/query_coalescer.h"
 #include "resolver/resolver.h"
@@ -81,14 +83,33 @@ QueryCoalescer::Options CoalescerOptions(const Config& config) {
   return {.ttl = {.min_ttl = WholeSeconds(config.cache.min_ttl),
                   .max_ttl = WholeSeconds(config.cache.max_ttl),
                   .max_negative_ttl = WholeSeconds(config.cache.max_negative_ttl)},
+          .validated = config.dnssec.validation,
           .trust_upstream_ad = config.dnssec.trust_upstream_ad,
           .failure_ttl = config.cache.failure_ttl,
           .stale_client_timeout = config.cache.stale.client_timeout,
           .query_deadline = config.query.deadline,
+          .ask_with_dnssec = config.dnssec.validation,
           .pending = {.waiting_per_client = config.limits.waiting_per_client,
                       .ipv4_prefix = config.limits.client_prefix.ipv4,
                       .ipv6_prefix = config.limits.client_prefix.ipv6,
                       .hash_seed = RandomSeed()}};
+}
+
+// Null where nothing is validated.
+absl::StatusOr<std::shared_ptr<const TrustAnchors>> AnchorsOf(const Config& config) {
+  if (!config.dnssec.validation) return nullptr;
+  TrustAnchors anchors = TrustAnchors::BuiltIn();
+  if (!config.dnssec.trust_anchors.empty()) {
+    absl::StatusOr<TrustAnchors> loaded = TrustAnchors::Load(config.dnssec.trust_anchors);
+    if (!loaded.ok()) return absl::FailedPreconditionError(loaded.status().message());
+    anchors = *std::move(loaded);
+  }
+  for (const std::string& text : config.dnssec.negative_trust_anchors) {
+    ASSIGN_OR_RETURN(const NegativeAnchor negative, ParseNegativeAnchor(text));
+    ASSIGN_OR_RETURN(Name zone, Name::Parse(negative.zone));
+    anchors.AddNegative(std::move(zone), negative.end);
+  }
+  return std::make_shared<const TrustAnchors>(std::move(anchors));
 }
 
 // What leaves a loop is the end of memory or a fault of ours. Half a server would be worse than none: the process ends
@@ -131,12 +152,14 @@ std::thread StartThread(asio::io_context& loop, std::string name) {
 // exchange and an upstream one pool, whatever the number of workers.
 class Service::ForwardingThread {
  public:
-  ForwardingThread(const Config& config, std::shared_ptr<const UpstreamPlan> plan, ResponseCache& cache,
-                   const Clock& clock)
+  ForwardingThread(const Config& config, const Prepared& prepared, ResponseCache& cache, const Clock& clock)
       : query_deadline_(config.query.deadline),
         clock_(clock),
-        forwarder_(loop_, std::move(plan)),
-        coalescer_(loop_, forwarder_, cache, clock, CoalescerOptions(config)) {}
+        forwarder_(loop_, prepared.plan),
+        validator_(loop_, forwarder_, clock),
+        coalescer_(loop_, validator_, cache, clock, CoalescerOptions(config)) {
+    validator_.Adopt({.anchors = prepared.anchors, .aggressive_nsec = config.dnssec.aggressive_nsec});
+  }
 
   void Start() {
     asio::post(loop_, [this] {
@@ -158,13 +181,15 @@ class Service::ForwardingThread {
   }
 
   QueryCoalescer& coalescer() { return coalescer_; }
+  const ValidatingUpstream& validator() const { return validator_; }
   asio::io_context& loop() { return loop_; }
 
   // The loop runs, and is not told to wind down before this returns.
-  void Adopt(const Config& config, std::shared_ptr<const UpstreamPlan> plan) {
+  void Adopt(const Config& config, const Prepared& prepared) {
     OnLoop(loop_, [&] {
       query_deadline_ = config.query.deadline;
-      forwarder_.Adopt(std::move(plan));
+      forwarder_.Adopt(prepared.plan);
+      validator_.Adopt({.anchors = prepared.anchors, .aggressive_nsec = config.dnssec.aggressive_nsec});
       coalescer_.Adopt(CoalescerOptions(config));
     });
   }
@@ -225,8 +250,10 @@ class Service::ForwardingThread {
   Task<> WindDown() {
     network_.reset();
     forwarder_.Close();
+    validator_.Close();
     co_await coalescer_.Join();
     co_await questions_.Join();
+    co_await validator_.Join();
     co_await forwarder_.Join();
     work_.reset();
   }
@@ -238,6 +265,7 @@ class Service::ForwardingThread {
   asio::io_context loop_{1};
   WorkGuard work_{loop_.get_executor()};
   Forwarder forwarder_;
+  ValidatingUpstream validator_;
   QueryCoalescer coalescer_;
   std::optional<NetworkMonitor> network_;
   TaskGroup questions_{loop_};
@@ -302,8 +330,9 @@ absl::StatusOr<std::unique_ptr<Service>> Service::Create(std::shared_ptr<const C
     const MutexLock lock(service->current_);
     service->state_ = std::move(prepared.state);
     service->plan_ = prepared.plan;
+    service->anchors_ = prepared.anchors;
   }
-  service->forwarding_ = std::make_unique<ForwardingThread>(*config, std::move(prepared.plan), service->cache_, clock);
+  service->forwarding_ = std::make_unique<ForwardingThread>(*config, prepared, service->cache_, clock);
   const absl::Status logging = service->query_log_.Apply(QueryLog::Options::Of(*config));
   if (!logging.ok()) return absl::FailedPreconditionError(logging.message());
   for (size_t i = 0; i < service->server_->workers(); ++i) {
@@ -353,12 +382,17 @@ std::vector<asio::io_context*> Service::loops() {
 
 absl::StatusOr<Service::Prepared> Service::Prepare(std::shared_ptr<const Config> config) const {
   std::shared_ptr<const UpstreamPlan> before;
+  std::shared_ptr<const TrustAnchors> anchors_before;
   {
     const MutexLock lock(current_);
     before = plan_;
+    anchors_before = anchors_;
   }
   Prepared prepared;
   ASSIGN_OR_RETURN(prepared.plan, UpstreamPlan::Create(*config, before.get()));
+  ASSIGN_OR_RETURN(prepared.anchors, AnchorsOf(*config));
+  // What is known of zones may stay where the anchors are the same.
+  if (prepared.anchors && anchors_before && *prepared.anchors == *anchors_before) prepared.anchors = anchors_before;
   prepared.state = std::make_shared<const ServingState>(std::move(config), identity_);
   return prepared;
 }
@@ -368,19 +402,28 @@ absl::Status Service::Adopt(Prepared prepared) {
   if (!running_) return absl::UnavailableError("the server is stopping");
   const Config& config = *prepared.state->config;
   cache_.SetStaleMaxAge(StaleMaxAge(config));
-  forwarding_->Adopt(config, prepared.plan);
+  // What was not judged, or by others' keys, is not to be taken for what is.
+  const bool judged_otherwise = prepared.anchors != nullptr && prepared.anchors != anchors();
+  forwarding_->Adopt(config, prepared);
+  if (judged_otherwise) cache_.FlushZone(Name().wire());
   for (const auto& worker : workers_) worker->Adopt(prepared.state);
   server_->SetLimits(config);
   keeper_.Adopt(CacheKeeper::Options::Of(config));
   const MutexLock current_lock(current_);
   state_ = std::move(prepared.state);
   plan_ = std::move(prepared.plan);
+  anchors_ = std::move(prepared.anchors);
   return absl::OkStatus();
 }
 
 std::shared_ptr<const ServingState> Service::state() const {
   const MutexLock lock(current_);
   return state_;
+}
+
+std::shared_ptr<const TrustAnchors> Service::anchors() const {
+  const MutexLock lock(current_);
+  return anchors_;
 }
 
 StatisticsSnapshot Service::Statistics() {
@@ -395,6 +438,7 @@ StatisticsSnapshot Service::Statistics() {
   snapshot.cache_file = keeper_.statistics();
   for (const auto& worker : workers_) AddTo(snapshot.queries, worker->statistics());
   AddExchanges(forwarding_->coalescer().statistics(), snapshot);
+  AddValidations(forwarding_->validator().statistics(), snapshot);
   snapshot.udp = server_->udp_totals();
   snapshot.streams = server_->stream_totals();
   const QueryLog::Statistics lines = query_log_.statistics();

@@ -15,6 +15,7 @@
 #include "admin/statistics.h"
 #include "app/cache_keeper.h"
 #include "base/mutex.h"
+#include "dnssec/trust_anchors.h"
 #include "dotward/clock.h"
 #include "dotward/config.h"
 #include "dotward/response_cache.h"
@@ -48,6 +49,7 @@ class Service {
   struct Prepared {
     std::shared_ptr<const ServingState> state;
     std::shared_ptr<const UpstreamPlan> plan;
+    std::shared_ptr<const TrustAnchors> anchors;  // null where nothing is validated
   };
   // Reads the files that `config` names; touches nothing that serves. Says what Create would say. Thread-safe.
   absl::StatusOr<Prepared> Prepare(std::shared_ptr<const Config> config) const;
@@ -83,6 +85,8 @@ class Service {
   std::vector<asio::io_context*> loops();
 
  private:
+  std::shared_ptr<const TrustAnchors> anchors() const;
+
   class ForwardingThread;
   class Worker;
 
@@ -97,6 +101,7 @@ class Service {
   mutable Mutex current_;          // taken for a moment; never by a loop
   std::shared_ptr<const ServingState> state_ ABSL_GUARDED_BY(current_);
   std::shared_ptr<const UpstreamPlan> plan_ ABSL_GUARDED_BY(current_);
+  std::shared_ptr<const TrustAnchors> anchors_ ABSL_GUARDED_BY(current_);
   std::unique_ptr<Server> server_;
   QueryLog query_log_;  // every worker has its queue in it
   SlowQueries slow_queries_;

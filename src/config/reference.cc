@@ -120,6 +120,8 @@ std::string_view TypeName(const SchemaKey& key) {
     case ValueType::kZone:
     case ValueType::kAuthName:
       return "domain name";
+    case ValueType::kNegativeAnchor:
+      return "list of zones";
     case ValueType::kPin:
       return "list of pins";
     case ValueType::kResolver:

@@ -8,6 +8,8 @@
 namespace dotward {
 namespace {
 
+constexpr size_t kNegativeAnchorsMax = 1024;
+
 // Each in the order of its enumeration.
 constexpr std::array<std::string_view, 3> kUpstreamProtocols = {"tls", "udp", "tcp"};
 constexpr std::array<std::string_view, 4> kUpstreamPolicies = {"latency", "ordered", "round_robin", "sharded"};
@@ -270,26 +272,29 @@ constexpr std::array kSchema = std::to_array<SchemaKey>({
      .type = kSwitch,
      .description = "Whether answers are validated here.",
      .slot = DOTWARD_SLOT(config->dnssec.validation),
-     .spelled_on_off = true,
-     .missing_feature = "DNSSEC validation",
-     .off = "off"},
+     .spelled_on_off = true},
     {.path = "dnssec.trust_upstream_ad",
      .type = kSwitch,
      .description = "With validation off: whether the AD bit of an upstream that was authenticated over TLS reaches "
                     "clients that asked for it (RFC 6840 §5.8).",
      .slot = DOTWARD_SLOT(config->dnssec.trust_upstream_ad)},
     {.path = "dnssec.trust_anchors",
-     .type = kText,
-     .description = "File with trust anchors in zone-file format; empty is the built-in ones of the root.",
-     .slot = DOTWARD_SLOT(config->dnssec.trust_anchors),
-     .missing_feature = "DNSSEC validation",
-     .off = "\"\""},
+     .type = kFile,
+     .description =
+         "File with trust anchors, DS or DNSKEY records in zone-file format, in place of the built-in ones of "
+         "the root.",
+     .slot = DOTWARD_SLOT(config->dnssec.trust_anchors)},
     {.path = "dnssec.negative_trust_anchors",
-     .type = kText,
-     .description = "Zones that are not validated.",
+     .type = kNegativeAnchor,
+     .description = "Zones that are not validated (RFC 7646), such as those that exist in your network alone; each may "
+                    "have an end, as in `corp.example until 2027-01-31`.",
      .slot = DOTWARD_SLOT(config->dnssec.negative_trust_anchors),
-     .missing_feature = "DNSSEC validation",
-     .off = "[]"},
+     .merged_by = "owner",
+     .items_max = kNegativeAnchorsMax},
+    {.path = "dnssec.aggressive_nsec",
+     .type = kSwitch,
+     .description = "Whether denials that were validated answer for every name that they deny (RFC 8198).",
+     .slot = DOTWARD_SLOT(config->dnssec.aggressive_nsec)},
 
     {.path = "limits", .type = kSection, .description = "What one client, and all together, may take."},
     {.path = "limits.client_rate",

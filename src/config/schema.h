@@ -16,26 +16,27 @@ namespace dotward {
 // added here is read, checked, printed and described.
 
 enum class ValueType : uint8_t {
-  kSection,        // a mapping with keys of its own
-  kRecords,        // a list of mappings
-  kSwitch,         // true | false
-  kNumber,         // a whole number
-  kFraction,       // a decimal number
-  kDuration,       // 250ms
-  kSize,           // 64MiB
-  kChoice,         // one of `choices`
-  kText,           // anything on one line
-  kUser,           // the name of an account; "" is none
-  kFile,           // the path of a file that must be readable when the configuration is loaded; "" is none
-  kStateFile,      // the path of a file that the program makes and reads again; "" is none
-  kListenAddress,  // 192.0.2.1:53
-  kEndpoint,       // 192.0.2.1:8953; "" is none
-  kServer,         // 192.0.2.1, or dns.example
-  kPrefix,         // 192.0.2.0/24
-  kZone,           // a domain name
-  kAuthName,       // RFC 8310 authentication domain name; "" is none
-  kPin,            // sha256/BASE64
-  kResolver,       // 192.0.2.1:53, or tls://192.0.2.1#dns.example
+  kSection,         // a mapping with keys of its own
+  kRecords,         // a list of mappings
+  kSwitch,          // true | false
+  kNumber,          // a whole number
+  kFraction,        // a decimal number
+  kDuration,        // 250ms
+  kSize,            // 64MiB
+  kChoice,          // one of `choices`
+  kText,            // anything on one line
+  kUser,            // the name of an account; "" is none
+  kFile,            // the path of a file that must be readable when the configuration is loaded; "" is none
+  kStateFile,       // the path of a file that the program makes and reads again; "" is none
+  kListenAddress,   // 192.0.2.1:53
+  kEndpoint,        // 192.0.2.1:8953; "" is none
+  kServer,          // 192.0.2.1, or dns.example
+  kPrefix,          // 192.0.2.0/24
+  kZone,            // a domain name
+  kNegativeAnchor,  // a domain name, or "corp.example until 2027-01-31"
+  kAuthName,        // RFC 8310 authentication domain name; "" is none
+  kPin,             // sha256/BASE64
+  kResolver,        // 192.0.2.1:53, or tls://192.0.2.1#dns.example
   kUpstreamName,
 };
 

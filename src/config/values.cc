@@ -8,7 +8,9 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
+#include <ctime>
 #include <type_traits>
 
 #include "base/limits.h"
@@ -16,6 +18,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "base/units.h"
+#include "config/negative_anchor.h"
 #include "config/variables.h"
 #include "dns/name.h"
 
@@ -97,6 +100,8 @@ std::string_view NameOfType(ValueType type) {
     case ValueType::kZone:
     case ValueType::kAuthName:
       return "a domain name";
+    case ValueType::kNegativeAnchor:
+      return "a zone";
     case ValueType::kPin:
       return "a pin";
     case ValueType::kResolver:
@@ -291,6 +296,17 @@ absl::StatusOr<std::string> ParseZone(std::string_view text) {
   return name->ToString();
 }
 
+absl::StatusOr<std::string> NormalizedNegativeAnchor(std::string_view text) {
+  ASSIGN_OR_RETURN(const NegativeAnchor anchor, ParseNegativeAnchor(text));
+  if (!anchor.end) return anchor.zone;
+  const std::time_t end = std::chrono::system_clock::to_time_t(*anchor.end);
+  std::tm parts{};
+  gmtime_r(&end, &parts);
+  std::array<char, 32> written{};
+  const size_t octets = std::strftime(written.data(), written.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return StrCat(anchor.zone, " until ", std::string_view(written.data(), octets));
+}
+
 // One that a socket can be bound to, in its usual spelling.
 absl::StatusOr<std::string> ParseEndpoint(std::string_view text) {
   const absl::StatusOr<Endpoint> endpoint = Endpoint::Parse(text);
@@ -310,6 +326,8 @@ Problem Read(const SchemaKey& key, const YamlNode& node, std::string* target) {
       break;
     case ValueType::kZone:
       return Take(ParseZone(node.text), target);
+    case ValueType::kNegativeAnchor:
+      return Take(NormalizedNegativeAnchor(node.text), target);
     case ValueType::kAuthName:
       if (node.text.empty()) break;
       return Take(ParseAuthName(node.text), target);
@@ -664,6 +682,28 @@ absl::StatusOr<std::string> ParseAuthName(std::string_view text) {
     return absl::InvalidArgumentError(StrCat(Quote(text), " is an IP address", kInstead));
   }
   return ParseHostName(text);
+}
+
+absl::StatusOr<NegativeAnchor> ParseNegativeAnchor(std::string_view text) {
+  constexpr std::string_view kUntil = " until ";
+  const size_t until = text.find(kUntil);
+  NegativeAnchor anchor;
+  ASSIGN_OR_RETURN(anchor.zone, ParseZone(text.substr(0, until)));
+  if (until == std::string_view::npos) return anchor;
+  const std::string end(text.substr(until + kUntil.size()));
+  for (const char* form : {"%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"}) {
+    std::tm parts{};
+    const char* const rest = strptime(end.c_str(), form, &parts);
+    if (rest == nullptr || *rest != '\0') continue;
+    std::tm same = parts;
+    const std::time_t seconds = timegm(&same);
+    // A 31st of February is some other day by then.
+    if (same.tm_mday != parts.tm_mday) break;
+    anchor.end = std::chrono::system_clock::from_time_t(seconds);
+    return anchor;
+  }
+  return absl::InvalidArgumentError(
+      StrCat(Quote(end), " is no time; write a day, as 2027-01-31, or a moment in UTC, as 2027-01-31T12:00:00Z"));
 }
 
 absl::StatusOr<BootstrapConfig> ParseBootstrap(std::string_view text) {

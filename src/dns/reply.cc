@@ -102,8 +102,8 @@ void WriteCounts(const std::array<uint16_t, 3>& counts, std::span<uint8_t> out) 
 }
 
 template <typename TtlOf>
-size_t Render(const ResponseImage& image, const ReplyContext& context, std::span<const ExtendedError> extra,
-              std::span<uint8_t> out, TtlOf ttl_of) {
+size_t WriteReply(const ResponseImage& image, const ReplyContext& context, std::span<const ExtendedError> extra,
+                  std::span<uint8_t> out, TtlOf ttl_of) {
   const size_t octets_max = std::min(out.size(), context.octets_max);
   OctetView own_errors = image.error_options();
   Octets extra_errors;
@@ -162,13 +162,13 @@ ReplyContext MakeReplyContext(const ScannedMessage& query, ReplyChannel channel,
 
 size_t RenderReply(const ResponseImage& image, const ReplyContext& context, uint32_t age_seconds,
                    std::span<const ExtendedError> extra, std::span<uint8_t> out) {
-  return Render(image, context, extra, out,
-                [age_seconds](uint32_t ttl) { return ttl > age_seconds ? ttl - age_seconds : 0; });
+  return WriteReply(image, context, extra, out,
+                    [age_seconds](uint32_t ttl) { return ttl > age_seconds ? ttl - age_seconds : 0; });
 }
 
 size_t RenderStaleReply(const ResponseImage& image, const ReplyContext& context, uint32_t answer_ttl,
                         std::span<const ExtendedError> extra, std::span<uint8_t> out) {
-  return Render(image, context, extra, out, [answer_ttl](uint32_t) { return answer_ttl; });
+  return WriteReply(image, context, extra, out, [answer_ttl](uint32_t) { return answer_ttl; });
 }
 
 size_t RenderError(Rcode rcode, std::span<const ExtendedError> errors, const ReplyContext& context,

@@ -14,6 +14,7 @@ struct DnssecStatistics {
   Counter signature_checks;  // all of them, those of chains included
   Counter chain_queries;     // DS and DNSKEY that were asked for
   Counter second_opinions;   // answers and links that another upstream was asked for
+  Counter from_denials;      // answers for which nobody was asked (RFC 8198)
   Counter beside_loop;       // judgements that were handed to the other thread
 
   void Count(const Verdict& verdict) {

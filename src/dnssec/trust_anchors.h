@@ -21,10 +21,12 @@ class TrustAnchors {
   struct Anchor {
     Name zone;
     DelegationSigners signers;
+    friend bool operator==(const Anchor&, const Anchor&) = default;
   };
   struct Negative {
     Name zone;
     std::optional<WallTime> end;  // none: until it is taken out of the configuration
+    friend bool operator==(const Negative&, const Negative&) = default;
   };
 
   // None at all: every answer is indeterminate.
@@ -47,6 +49,8 @@ class TrustAnchors {
   // The negative anchor that decides about `name` at `now`: it is at or above the name, and no anchor is below it. Null
   // where there is none. Borrowed.
   const Negative* NegativeFor(const Name& name, WallTime now) const;
+
+  friend bool operator==(const TrustAnchors&, const TrustAnchors&) = default;
 
   const std::vector<Anchor>& anchors() const { return anchors_; }
   const std::vector<Negative>& negatives() const { return negatives_; }

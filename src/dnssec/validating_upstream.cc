@@ -1,10 +1,12 @@
 #include "dnssec/validating_upstream.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <utility>
 
 #include "base/strings.h"
+#include "dns/wire.h"
 #include "dnssec/rendition.h"
 
 namespace dotward {
@@ -31,6 +33,18 @@ bool IsUnsignable(const ResponseParts& dissected) {
   return dissected.classification.kind == ResponseKind::kPositive && dissected.parts.empty();
 }
 
+// Of an RRset that a wildcard was made into, the labels behind the wildcard's "*"; nullopt where it was not, or where
+// its signatures do not agree on it.
+std::optional<size_t> WildcardLabels(const ScannedMessage& message, const Rrset& rrset) {
+  std::optional<size_t> labels;
+  for (const uint16_t place : rrset.signatures) {
+    const auto fields = ReadSignature(message, message.records[place]);
+    if (!fields || (labels && *labels != fields->labels)) return std::nullopt;
+    labels = fields->labels;
+  }
+  return labels && *labels < rrset.owner.label_count() ? labels : std::nullopt;
+}
+
 bool MayBeWrongHereAlone(const Judgement& judgement) {
   return judgement.verdict.bogus() && judgement.by_response && judgement.verdict.code != EdeCode::kOther;
 }
@@ -45,12 +59,22 @@ void ValidatingUpstream::Close() {
   checks_.Close();
 }
 
+void ValidatingUpstream::Adopt(Options options) {
+  if (options.anchors != options_.anchors) {
+    walker_.Adopt(options.anchors != nullptr ? options.anchors : std::make_shared<const TrustAnchors>());
+    denials_.Clear();
+  }
+  options_ = std::move(options);
+}
+
 Task<absl::StatusOr<UpstreamResponse>> ValidatingUpstream::Exchange(const UpstreamQuery& query, Deadline deadline) {
-  if (query.checking_disabled || query.klass != rr_class::kIn) return upstream_.Exchange(query, deadline);
+  const bool judged = options_.anchors != nullptr && !query.checking_disabled && query.klass == rr_class::kIn;
+  if (!judged) return upstream_.Exchange(query, deadline);
   return Validate(query, deadline);
 }
 
 Task<absl::StatusOr<UpstreamResponse>> ValidatingUpstream::Validate(UpstreamQuery query, Deadline deadline) {
+  if (std::optional<UpstreamResponse> known = FromDenials(query)) co_return *std::move(known);
   query.dnssec_ok = true;
   query.checking_disabled = true;
   absl::StatusOr<UpstreamResponse> answered = co_await upstream_.Exchange(query, deadline);
@@ -151,15 +175,73 @@ absl::StatusOr<UpstreamResponse> ValidatingUpstream::Deliver(Candidate candidate
   bool changed = true;
   if (judgement.verdict.bogus()) {
     response.octets = FailureInPlaceOf(scan, judgement.verdict);
+    response.errors_are_ours = true;
   } else {
     changed = WriteJudgement(scan, judgement, response.octets);
     if (judgement.verdict.has_error) changed |= AddExtendedError(scan, judgement.verdict, response.octets);
   }
-  if (!changed) return std::move(response);
-  absl::StatusOr<Message> rewritten = ParseResponse(response.octets);
-  if (!rewritten.ok()) return absl::InternalError(StrCat("validation: ", MessageOf(rewritten.status())));
-  response.message = std::make_unique<const Message>(*std::move(rewritten));
+  if (changed) {
+    absl::StatusOr<Message> rewritten = ParseResponse(response.octets);
+    if (!rewritten.ok()) return absl::InternalError(StrCat("validation: ", MessageOf(rewritten.status())));
+    response.message = std::make_unique<const Message>(*std::move(rewritten));
+  }
+  if (candidate.judged && judgement.verdict.secure()) LearnDenials(candidate);
   return std::move(response);
+}
+
+// What is below a negative trust anchor was never judged, and types that are about the proofs themselves, or about all
+// types, are not what a type bitmap speaks of.
+std::optional<UpstreamResponse> ValidatingUpstream::FromDenials(const UpstreamQuery& query) {
+  if (!options_.aggressive_nsec || denials_.size() == 0) return std::nullopt;
+  constexpr auto kNotInBitmaps = std::to_array<uint16_t>(
+      {rr_type::kAny, rr_type::kRrsig, rr_type::kNsec, rr_type::kNsec3, rr_type::kSig, rr_type::kNxt});
+  if (std::ranges::find(kNotInBitmaps, query.type) != kNotInBitmaps.end()) return std::nullopt;
+  if (options_.anchors->NegativeFor(query.name, clock_.WallNow()) != nullptr) return std::nullopt;
+  WorkBudget budget;
+  std::optional<Octets> octets = denials_.Answer(query.name, query.type, clock_.Now(), budget);
+  if (!octets) return std::nullopt;
+  static const auto name = std::make_shared<const std::string>("aggressive-nsec");
+  static const AnswerOrigin origin(*name);
+  UpstreamResponse response;
+  response.octets = *std::move(octets);
+  absl::StatusOr<Message> message = ParseResponse(response.octets);
+  if (!message.ok()) return std::nullopt;
+  response.message = std::make_unique<const Message>(*std::move(message));
+  response.upstream = name;
+  response.origin = origin;
+  response.received_at = clock_.Now();
+  response.authenticated = true;
+  statistics_.from_denials.Add();
+  return response;
+}
+
+// RFC 8198 §5.4, RFC 9077 §3: none of it lives longer than the others, nor than the SOA says of what does not exist.
+void ValidatingUpstream::LearnDenials(const Candidate& candidate) {
+  if (!options_.aggressive_nsec) return;
+  const ScannedMessage& scan = candidate.response.message->scan();
+  const auto is_denial = [](const ResponsePart& part) {
+    return part.rrset.section == Section::kAuthority &&
+           (part.rrset.type == rr_type::kSoa || IsDenialRecord(part.rrset.type));
+  };
+  uint32_t ttl = UINT32_MAX;
+  for (const ResponsePart& part : candidate.dissected.parts) {
+    if (!is_denial(part)) continue;
+    for (const uint16_t place : part.rrset.records) {
+      const RecordEdges& record = scan.records[place];
+      ttl = std::min(ttl, record.ttl);
+      if (record.type == rr_type::kSoa) ttl = std::min(ttl, ReadU32(&scan.octets[record.end - sizeof(uint32_t)]));
+    }
+  }
+  const SteadyTime now = clock_.Now();
+  for (const ResponsePart& part : candidate.dissected.parts) {
+    if (part.zone == nullptr || !part.zone->verdict.secure()) continue;
+    if (is_denial(part)) {
+      denials_.AddDenial(part.zone->zone, scan, part.rrset, ttl, now);
+    } else if (const std::optional<size_t> labels = WildcardLabels(scan, part.rrset)) {
+      denials_.AddWildcard(part.zone->zone, scan, part.rrset, *labels,
+                           std::min(ttl, scan.records[part.rrset.records[0]].ttl), now);
+    }
+  }
 }
 
 }  // namespace dotward

@@ -3,9 +3,11 @@
 
 #include <asio/io_context.hpp>
 #include <memory>
+#include <optional>
 
 #include "dnssec/chain_walker.h"
 #include "dnssec/check_thread.h"
+#include "dnssec/denial_cache.h"
 #include "dnssec/dnssec_statistics.h"
 #include "dnssec/response_judge.h"
 #include "dnssec/response_parts.h"
@@ -22,17 +24,24 @@ namespace dotward {
 //   insecure       AD is clear; where that has a reason worth telling (RFC 8914) it is in the OPT record
 //   indeterminate  AD is clear: no trust anchor is above the name
 //   bogus          it is replaced by a SERVFAIL whose OPT record says why (RFC 8914), after another upstream was asked
-// Questions with CD=1, and classes other than IN, are handed on as they are, and so are failures of the upstream, but
-// for their AD. One event loop; not thread-safe, but for the statistics.
+// Questions with CD=1, and classes other than IN, are handed on as they are; what they bring was not judged, whatever
+// its AD says. So are failures of the upstream, but for their AD. Where denials that were found secure say enough about
+// a question, nobody is asked for it (RFC 8198). One event loop; not thread-safe, but for the statistics.
 class ValidatingUpstream final : public Upstream {
  public:
-  // All must outlive it. Until Adopt there are no anchors, and nothing is judged but to be indeterminate.
+  struct Options {
+    std::shared_ptr<const TrustAnchors> anchors;  // null: nothing is judged, and every question is handed on
+    bool aggressive_nsec = true;
+  };
+
+  // All must outlive it. Until Adopt nothing is judged.
   ValidatingUpstream(asio::io_context& loop, Upstream& upstream, const Clock& clock);
 
-  // From now on. On the loop's thread. What was known of zones is forgotten.
-  void Adopt(std::shared_ptr<const TrustAnchors> anchors) { walker_.Adopt(std::move(anchors)); }
+  // From now on. On the loop's thread. What was known of zones is forgotten where the anchors are others.
+  void Adopt(Options options);
 
   Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) override;
+  RouteCondition ConditionOf(const UpstreamQuery& query) const override { return upstream_.ConditionOf(query); }
 
   // Ends what waits for chains of trust and takes no more of it. Join, which needs the upstream to be closed too, ends
   // when nothing of it runs. Both before the loop stops for good.
@@ -56,12 +65,16 @@ class ValidatingUpstream final : public Upstream {
   Task<absl::Status> FindZones(Candidate* candidate, WalkAllowance* allowance);
   Task<absl::Status> FindZone(ResponsePart* part, WalkAllowance* allowance);
   absl::StatusOr<UpstreamResponse> Deliver(Candidate candidate);
+  std::optional<UpstreamResponse> FromDenials(const UpstreamQuery& query);
+  void LearnDenials(const Candidate& candidate);
 
   const Clock& clock_;
   Upstream& upstream_;
   DnssecStatistics statistics_;
   CheckThread checks_;
   ChainWalker walker_;
+  Options options_;
+  DenialCache denials_;
 };
 
 }  // namespace dotward

@@ -149,7 +149,7 @@ ResolutionPtr QueryCoalescer::WithoutAsking(const CacheKey& question, const Rout
   }
   const RememberedFailure* const failure = LastFailure(AskedAs(question), route);
   if (failure == nullptr) return nullptr;
-  auto stale = cache_.LookupStale(question, now);
+  auto stale = failure->told->bogus ? std::nullopt : cache_.LookupStale(question, now);
   const SteadyTime asked_again_at = AskedAgainAt(*failure, stale.has_value());
   if (now >= asked_again_at) return nullptr;
   statistics_.failures_remembered.Add();
@@ -320,7 +320,8 @@ QueryCoalescer::Outcome QueryCoalescer::Conclude(const PendingExchange& exchange
     told = ConcludeFor(dnssec_ok, exchange, response, trace);
     if (told->image) continue;
     outcome.failure = told;
-    if (exchange.stale == nullptr || !exchange.stale->images[dnssec_ok]) continue;
+    // That an answer is forged is not to be hidden by what was there before.
+    if (exchange.stale == nullptr || !exchange.stale->images[dnssec_ok] || told->bogus) continue;
     told = Stale(exchange.stale->images[dnssec_ok], "no fresh answer could be had", outcome.failure.get());
   }
   if (outcome.failure != nullptr) statistics_.failures.Add();
@@ -334,7 +335,7 @@ ResolutionPtr QueryCoalescer::ConcludeFor(bool dnssec_ok, const PendingExchange&
   Classification classification =
       ClassifyResponse(*response->message, options_.ttl, dnssec_ok ? DnssecRecords::kKeep : DnssecRecords::kLeaveOut);
   if (!classification.usable()) return FailureFrom(*response, classification, trace);
-  classification.authentic_data &= options_.trust_upstream_ad && response->authenticated;
+  classification.authentic_data &= IsTrustedWithAd(exchange.query, *response);
   absl::StatusOr<ImagePtr> image =
       ResponseImage::Build(*response->message, classification, response->origin, response->received_at);
   if (!image.ok()) return FailureFor(image.status(), trace);
@@ -342,6 +343,11 @@ ResolutionPtr QueryCoalescer::ConcludeFor(bool dnssec_ok, const PendingExchange&
   key.dnssec_ok = dnssec_ok;
   cache_.Insert(key, *image, clock_.Now());
   return Answered(*std::move(image), trace);
+}
+
+bool QueryCoalescer::IsTrustedWithAd(const UpstreamQuery& query, const UpstreamResponse& response) const {
+  if (options_.validated) return !query.checking_disabled && query.klass == rr_class::kIn;
+  return options_.trust_upstream_ad && response.authenticated;
 }
 
 void QueryCoalescer::Learn(const PendingExchange& exchange, const absl::Status& status, const Outcome& outcome) {

@@ -30,7 +30,8 @@ class QueryCoalescer {
  public:
   struct Options {
     TtlPolicy ttl;
-    bool trust_upstream_ad = true;
+    bool validated = false;         // the upstream judges: AD of what was asked with CD=0 is its word, and only that
+    bool trust_upstream_ad = true;  // else
     Duration failure_ttl = std::chrono::seconds(5);  // of the first failure in a row
     // How long a client waits for a fresh answer where there is an expired one. Whether there are any to be given is
     // the cache's to say.
@@ -125,6 +126,8 @@ class QueryCoalescer {
   // What a response, or the lack of one, means for those who wait; stores an answer where it may be used again.
   Outcome Conclude(const PendingExchange& exchange, const absl::StatusOr<UpstreamResponse>& response,
                    const ExchangeTrace& trace);
+  // Whether the response's AD bit is somebody's word that counts (RFC 6840 §5.8).
+  bool IsTrustedWithAd(const UpstreamQuery& query, const UpstreamResponse& response) const;
   ResolutionPtr ConcludeFor(bool dnssec_ok, const PendingExchange& exchange,
                             const absl::StatusOr<UpstreamResponse>& response, const ExchangeTrace& trace);
   // Whether the question is to be asked again, and when.

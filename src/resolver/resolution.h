@@ -18,6 +18,7 @@ namespace dotward {
 struct Resolution {
   ImagePtr image;                     // the answer, or null where there is none
   bool stale = false;                 // the image has expired, and nothing better could be had
+  bool bogus = false;                 // there was an answer, and a validator of ours found it forged or broken
   Rcode rcode = Rcode::kServFail;     // without an image: what the client is told
   std::vector<ExtendedError> errors;  // why it is no answer, or a stale one
   ExchangeTrace trace;                // of what was asked upstream for it, if anything was

@@ -78,6 +78,7 @@ class ReloaderTest : public testing::Test {
 
   Config config_ = [] {
     Config config = DefaultConfig();
+    config.dnssec.validation = false;  // nothing here is signed
     config.listen = {{ListenProtocol::kDo53, *Endpoint::Parse("127.0.0.1:53")}};
     config.listen[0].endpoint.port = 0;
     config.workers = 2;

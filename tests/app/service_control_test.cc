@@ -25,6 +25,7 @@ class ServiceControlTest : public testing::Test {
 
   void StartBefore(LoopbackDotServer& server) {
     Config config = DefaultConfig();
+    config.dnssec.validation = false;  // nothing here is signed
     config.listen = {{.protocol = ListenProtocol::kDo53, .endpoint = {IpAddress::V4({127, 0, 0, 1}), 0}}};
     config.workers = 1;
     config.query.deadline = seconds(2);

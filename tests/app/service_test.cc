@@ -33,6 +33,7 @@ class ServiceTest : public testing::Test {
  protected:
   Config MakeConfig(const std::vector<LoopbackDotServer*>& upstreams) {
     Config config = DefaultConfig();
+    config.dnssec.validation = false;  // nothing here is signed
     config.listen = {{ListenProtocol::kDo53, *Endpoint::Parse("127.0.0.1:53")}};
     config.listen[0].endpoint.port = 0;
     config.workers = 2;

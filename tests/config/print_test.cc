@@ -96,7 +96,8 @@ dnssec:
   validation: off
   trust_upstream_ad: false
   trust_anchors: ""
-  negative_trust_anchors: []
+  negative_trust_anchors: [corp.example., "lab.example. until 2027-01-31T00:00:00Z"]
+  aggressive_nsec: false
 limits:
   client_rate: 0
   client_burst: 1

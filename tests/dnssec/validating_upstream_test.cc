@@ -28,7 +28,7 @@ class ValidatingUpstreamTest : public ::testing::Test {
   ValidatingUpstreamTest() {
     world_.Delegate(".", "example.");
     world_.On("www.example.", rr_type::kA).Signed(Example(), kAnswer, "www.example.", {A("192.0.2.1")});
-    validator_.Adopt(world_.Anchors());
+    validator_.Adopt({.anchors = world_.Anchors(), .aggressive_nsec = false});
   }
   ~ValidatingUpstreamTest() override {
     upstream_.Release();
@@ -302,13 +302,13 @@ TEST_F(ValidatingUpstreamTest, AZoneWithUnsupportedAlgorithmsAloneIsInsecure) {
 TEST_F(ValidatingUpstreamTest, BelowANegativeAnchorNothingIsAsked) {
   auto anchors = world_.Anchors();
   anchors->AddNegative(N("example."), std::nullopt);
-  validator_.Adopt(anchors);
+  validator_.Adopt({.anchors = anchors});
   ExpectInsecure("www.example.");
   EXPECT_THAT(Asked(), ElementsAre("A www.example."));
 }
 
 TEST_F(ValidatingUpstreamTest, WithoutAnAnchorAnswersAreIndeterminate) {
-  validator_.Adopt(std::make_shared<TrustAnchors>());
+  validator_.Adopt({.anchors = std::make_shared<TrustAnchors>()});
   ExpectInsecure("www.example.");
   EXPECT_EQ(validator_.statistics().indeterminate.value(), 1U);
 }
@@ -639,6 +639,104 @@ TEST_F(ValidatingUpstreamTest, LinksInFlightAreBounded) {
   EXPECT_EQ(outcomes.back()->status().code(), absl::StatusCode::kResourceExhausted);
   upstream_.Release();
   for (auto& outcome : outcomes) outcome.Wait(loop_);
+}
+
+// --- denials that answer for other names (RFC 8198) ---
+
+class AggressiveTest : public ValidatingUpstreamTest {
+ protected:
+  AggressiveTest() {
+    validator_.Adopt({.anchors = world_.Anchors()});
+    // The zone has www.example. and nothing between it and its apex.
+    world_.On("a.example.", rr_type::kA)
+        .Rcode(Rcode::kNxDomain)
+        .SignedSoa(Example())
+        .SignedNsec(Example(), "example.", "www.example.", {rr_type::kNs, rr_type::kSoa, rr_type::kDnskey});
+  }
+};
+
+TEST_F(AggressiveTest, DenialAnswersForTheOtherNamesOfItsRange) {
+  ASSERT_EQ(Ask("a.example.").rcode, 3);
+  const size_t asked = upstream_.asked().size();
+  const MessageRead denied = Ask("b.example.", rr_type::kMx);
+  EXPECT_EQ(denied.rcode, 3);
+  EXPECT_TRUE(denied.Has(header_flag::kAd));
+  EXPECT_EQ(denied.authorities.size(), 4U) << "SOA and range, with their signatures";
+  EXPECT_EQ(upstream_.asked().size(), asked) << "nobody was asked";
+  EXPECT_EQ(validator_.statistics().from_denials.value(), 1U);
+}
+
+TEST_F(AggressiveTest, WhatWasNotDeniedIsAskedFor) {
+  Ask("a.example.");
+  ExpectSecure("www.example.");
+  const auto zebra = Ask("zebra.example.");
+  EXPECT_EQ(zebra.rcode, 5) << "the upstream's word";
+}
+
+TEST_F(AggressiveTest, QuestionsWithCdAreAskedFor) {
+  Ask("a.example.");
+  UpstreamQuery query = Query("b.example.");
+  query.checking_disabled = true;
+  const size_t asked = upstream_.asked().size();
+  Exchange(query).IgnoreError();
+  EXPECT_EQ(upstream_.asked().size(), asked + 1);
+}
+
+TEST_F(AggressiveTest, TypesThatNoBitmapSpeaksOfAreAskedFor) {
+  Ask("a.example.");
+  for (const uint16_t type : {rr_type::kAny, rr_type::kRrsig, rr_type::kNsec}) {
+    const size_t asked = upstream_.asked().size();
+    Exchange(Query("example.", type)).IgnoreError();
+    EXPECT_EQ(upstream_.asked().size(), asked + 1) << type;
+  }
+}
+
+TEST_F(AggressiveTest, LivesNoLongerThanTheSoaSays) {
+  world_.Anew("a.example.", rr_type::kA)
+      .Rcode(Rcode::kNxDomain)
+      .Signed(Example(), kAuthority, "example.", {Soa(20)})
+      .SignedNsec(Example(), "example.", "www.example.", {rr_type::kNs, rr_type::kSoa});
+  ASSERT_EQ(Ask("a.example.").rcode, 3);
+  clock_.Advance(std::chrono::seconds(19));
+  EXPECT_EQ(Ask("b.example.").rcode, 3);
+  clock_.Advance(std::chrono::seconds(1));
+  EXPECT_EQ(Ask("b.example.").rcode, 5) << "asked for, and refused";
+}
+
+TEST_F(AggressiveTest, BogusDenialsTeachNothing) {
+  world_.Anew("a.example.", rr_type::kA)
+      .Rcode(Rcode::kNxDomain)
+      .SignedSoa(Example())
+      .Plain(kAuthority, "example.", {Nsec("www.example.", {rr_type::kNs, rr_type::kSoa})});
+  EXPECT_EQ(Ask("a.example.").rcode, 2);
+  EXPECT_EQ(Ask("b.example.").rcode, 5);
+}
+
+TEST_F(AggressiveTest, OffItAsksForEveryName) {
+  validator_.Adopt({.anchors = world_.Anchors(), .aggressive_nsec = false});
+  Ask("a.example.");
+  EXPECT_EQ(Ask("b.example.").rcode, 5);
+}
+
+TEST_F(AggressiveTest, WildcardAnswersForOtherNames) {
+  world_.On("x.w.example.", rr_type::kA)
+      .Expanded(Example(), "*.w.example.", "x.w.example.", {A("192.0.2.9")})
+      .SignedNsec(Example(), "*.w.example.", "www.example.", {rr_type::kA});
+  ExpectSecure("x.w.example.");
+  const size_t asked = upstream_.asked().size();
+  const MessageRead made = Ask("y.w.example.");
+  EXPECT_TRUE(made.Has(header_flag::kAd));
+  ASSERT_EQ(made.answers.size(), 2U);
+  EXPECT_EQ(upstream_.asked().size(), asked);
+}
+
+TEST_F(AggressiveTest, WithoutAnchorsEverythingIsHandedOn) {
+  validator_.Adopt({});
+  UpstreamQuery query = Query("www.example.");
+  const auto response = Exchange(query);
+  ASSERT_TRUE(response.ok());
+  EXPECT_FALSE(upstream_.asked().back().dnssec_ok) << "as it was asked";
+  EXPECT_FALSE(upstream_.asked().back().checking_disabled);
 }
 
 }  // namespace

@@ -129,7 +129,8 @@ class AnswersTest(lab.LabTestCase):
         for _ in ("from upstream", "again"):
             reply = self.dig("www.bogus.example", "A")
             self.assertEqual((reply.status, reply.answer), ("SERVFAIL", []))
-            self.assertEqual([code for code, _ in reply.ede], [6])
+            # Behind it EDE 13 where the failure is remembered from a question before.
+            self.assertEqual([code for code, _ in reply.ede][:1], [6])
             self.assertIn("lab", reply.ede[0][1])
 
     def test_R5_C7_checking_disabled_gets_the_bogus_data_and_keeps_it_to_itself(self):

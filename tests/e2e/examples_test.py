@@ -133,6 +133,7 @@ upstreams:
 forward:
   - zone: "."
     upstreams: [quad9]
+dnssec: {{ validation: off }}
 admin:
   http: "127.0.0.1:8953"
 """, encoding="utf-8")

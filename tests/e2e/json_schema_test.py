@@ -48,7 +48,7 @@ REFUSED = [
     "forward: [{ zone: ., upstreams: [quad9], policy: fastest }]",
     "forward: [{ zone: ., upstreams: [quad9], hedge: maybe }]",
     "query: { udp_payload_size: 511 }",
-    "dnssec: { validation: on }",
+    "dnssec: { validation: maybe }",
     "limits: { client_prefix: { ipv4: 33 } }",
     "limits: { tcp_idle: 30 }",
     "local: { hosts_files: [/etc/hosts] }",

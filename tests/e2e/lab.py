@@ -520,6 +520,8 @@ remote-control:
         if not re.search(r"^admin:", extra, re.M):
             extra += "" if not extra or extra.endswith("\n") else "\n"
             extra += f"admin:\n  socket: {self.path(f'control-{self._count}.sock')}\n"
+        if not re.search(r"^dnssec:", extra, re.M):
+            extra += "dnssec: { validation: off }\n"  # the lab's zones hang from no root that is built in
         return self.write(
             f"dotward-{self._count}.yaml",
             f"""listen: ["{listen or f'{self.address}:{port}'}"]

@@ -146,6 +146,7 @@ forward:
     upstreams: [far]
 limits:
   waiting_per_client: 20000
+dnssec: {{ validation: off }}
 """)
         self.server = place.keep(lab.Dotward(self.near.command(lab.BINARY, "run", "--config", config),
                                              place.path("dotward.log"), "127.0.0.1", lab.PORT))

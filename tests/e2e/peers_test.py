@@ -28,6 +28,7 @@ upstreams:
     upstreams: [{", ".join(f"{peer.name}-{peer.port}" for peer in upstreams)}]
 limits:
   waiting_per_client: 20000
+dnssec: {{ validation: off }}
 """)
 
 

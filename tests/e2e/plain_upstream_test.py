@@ -55,6 +55,7 @@ upstreams:
 {upstream}
 query:
   deadline: 2s
+dnssec: {{ validation: off }}
 {extra}""",
     )
 

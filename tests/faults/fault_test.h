@@ -43,6 +43,7 @@ class FaultTest : public testing::Test {
   // One upstream for each endpoint, called up0, up1, … in that order.
   Config MakeConfig(const std::vector<Endpoint>& upstreams) const {
     Config config = DefaultConfig();
+    config.dnssec.validation = false;  // nothing here is signed
     config.listen = {{ListenProtocol::kDo53, *Endpoint::Parse("127.0.0.1:53")}};
     config.listen[0].endpoint.port = 0;
     config.workers = 2;
