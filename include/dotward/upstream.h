@@ -9,6 +9,7 @@
 
 #include "base/deadline.h"
 #include "dns/answer_origin.h"
+#include "dns/extended_errors.h"
 #include "dns/name.h"
 #include "dns/types.h"
 #include "dotward/clock.h"
@@ -56,8 +57,8 @@ struct UpstreamResponse {
   AnswerOrigin origin;                          // the same, and the server of it that was asked
   SteadyTime received_at;
   bool authenticated = false;  // came over TLS with the server's identity checked
-  // It was put in the place of a response, and the extended errors in it are a validator's of ours.
-  bool errors_are_ours = false;
+  // Of the extended errors in it. kOurs: it was put in the place of a response that a validator of ours found bogus.
+  ErrorAuthor error_author = ErrorAuthor::kUpstream;
 };
 
 // What is to be known of the way that a question would take, without taking it.

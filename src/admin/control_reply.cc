@@ -1,6 +1,8 @@
 #include "admin/control_reply.h"
 
 #include <algorithm>
+#include <array>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -82,11 +84,20 @@ std::vector<ExtendedError> ErrorsOf(const ResponseImage& image) {
   return errors;
 }
 
-Json ToJson(const CacheEntry& entry, SteadyTime now) {
+// UTC, to the second (RFC 3339).
+std::string TimeText(WallTime time) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  std::array<char, 32> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
+
+Json ToJson(const CacheEntry& entry, const ControlMoment& now) {
   const ResponseImage& image = *entry.image;
   const OctetView type_and_class = image.question().last(4);
-  const uint32_t age = image.AgeSeconds(now);
-  const bool expired = image.Expired(now);
+  const uint32_t age = image.AgeSeconds(now.steady);
+  const bool expired = image.Expired(now.steady);
   return {{"name", NameToString(image.qname())},
           {"type", TypeToString(ReadU16(&type_and_class[0]))},
           {"class", ClassToString(ReadU16(&type_and_class[2]))},
@@ -96,11 +107,13 @@ Json ToJson(const CacheEntry& entry, SteadyTime now) {
           {"kind", ResponseKindToString(image.kind())},
           {"rcode", RcodeToString(image.rcode())},
           {"authentic_data", image.authentic_data()},
+          {"received_at", TimeText(now.wall - std::chrono::duration_cast<WallTime::duration>(image.Age(now.steady)))},
           {"age_seconds", age},
           {"lifetime_seconds", image.lifetime_seconds()},
           {"ttl_seconds", expired ? 0 : image.lifetime_seconds() - std::min(image.lifetime_seconds(), age)},
           {"expired", expired},
           {"unused_seconds", entry.unused_seconds},
+          {"uses", entry.uses},
           {"upstream", std::string(image.upstream())},
           {"server", std::string(image.origin().server())},
           {"bytes", image.memory_octets()},
@@ -281,7 +294,7 @@ std::string RenderUpstreams(const std::vector<UpstreamSnapshot>& upstreams) {
   return Line(json);
 }
 
-std::string RenderCacheEntry(const CacheEntry& entry, SteadyTime now) {
+std::string RenderCacheEntry(const CacheEntry& entry, const ControlMoment& now) {
   Json json = Reply();
   json.update(ToJson(entry, now));
   return Line(json);
@@ -301,9 +314,9 @@ std::string RenderFlushed(uint64_t entries) {
 }
 
 std::string RenderWhy(const ControlRequest& request, const WhyReport& report,
-                      const std::vector<UpstreamSnapshot>& upstreams, SteadyTime now) {
+                      const std::vector<UpstreamSnapshot>& upstreams, const ControlMoment& now) {
   Json json = QuestionToJson(request);
-  json["outcome"] = OutcomeOf(report, now);
+  json["outcome"] = OutcomeOf(report, now.steady);
   json["policy"] = {{"verdict", VerdictToString(report.verdict)}};
   if (report.verdict == PolicyVerdict::kRefuse) {
     json["policy"]["rcode"] = RcodeToString(report.rcode);

@@ -25,14 +25,22 @@ std::string RenderHealth(const ServiceFacts& facts, bool ready);
 std::string RenderSlow(const SlowReport& report);
 std::string RenderUpstreams(const std::vector<UpstreamSnapshot>& upstreams);
 
+// One moment on both clocks.
+struct ControlMoment {
+  ControlMoment(SteadyTime steady_in, WallTime wall_in = {})
+      : steady(steady_in), wall(wall_in) {}  // NOLINT: one is enough
+  SteadyTime steady;
+  WallTime wall;
+};
+
 // One entry of the cache, its records with the TTLs that a client would be told at `now`.
-std::string RenderCacheEntry(const CacheEntry& entry, SteadyTime now);
+std::string RenderCacheEntry(const CacheEntry& entry, const ControlMoment& now);
 // The line behind the last entry.
 std::string RenderEndOfEntries(uint64_t entries);
 std::string RenderFlushed(uint64_t entries);
 
 std::string RenderWhy(const ControlRequest& request, const WhyReport& report,
-                      const std::vector<UpstreamSnapshot>& upstreams, SteadyTime now);
+                      const std::vector<UpstreamSnapshot>& upstreams, const ControlMoment& now);
 std::string RenderReload(const ReloadReport& report);
 std::string RenderAnswer(const ControlRequest& request, const ControlAnswer& answer);
 

@@ -219,7 +219,7 @@ Task<> ControlServer::ReplyWithEntries(ConnectionPtr connection, ControlRequest 
     }
     for (const CacheEntry& entry : entries) {
       if (!whole_cache && !IsWanted(entry, request)) continue;
-      const bool taken = co_await Send(connection, RenderCacheEntry(entry, clock_.Now()));
+      const bool taken = co_await Send(connection, RenderCacheEntry(entry, {clock_.Now(), clock_.WallNow()}));
       if (!taken) co_return;
       ++sent;
     }
@@ -262,7 +262,7 @@ std::string ControlServer::ReplyAtOnce(const ControlRequest& request) {
                                                               : service_.FlushZone(request.name));
     case ControlCommand::kWhy:
       return RenderWhy(request, service_.Why(request.name, request.type.value_or(rr_type::kA)), service_.Upstreams(),
-                       clock_.Now());
+                       {clock_.Now(), clock_.WallNow()});
     case ControlCommand::kReload:
       return RenderReload(service_.Reload());
     default:

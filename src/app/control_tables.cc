@@ -436,6 +436,7 @@ std::string Describe(const Json& entry) {
             Text(entry, "rcode"), " ", Text(entry, "kind"));
   const std::string upstream = Text(entry, "upstream");
   if (!upstream.empty()) StrAppend(&text, ", from ", upstream);
+  if (const std::string server = Text(entry, "server"); !server.empty()) StrAppend(&text, " ", server);
   std::string flags;
   for (const auto& [key, name] : {std::pair("dnssec_ok", "DO"), std::pair("checking_disabled", "CD"),
                                   std::pair("authentic_data", "AD"), std::pair("every_type", "every type")}) {

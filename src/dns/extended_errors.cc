@@ -53,9 +53,12 @@ std::vector<ExtendedError> ReadErrors(const ScannedMessage& message, size_t text
 
 }  // namespace
 
-std::vector<ExtendedError> ExtendedErrorsOf(const ScannedMessage& response, std::string_view upstream) {
+std::vector<ExtendedError> ExtendedErrorsOf(const ScannedMessage& response, std::string_view upstream,
+                                            ErrorAuthor author) {
+  if (author == ErrorAuthor::kOurs) return StoredErrorsOf(response);
   std::vector<ExtendedError> errors = ReadErrors(response, Limits::kExtendedErrorTextMax);
   for (ExtendedError& error : errors) {
+    if (author == ErrorAuthor::kLastIsOurs && &error == &errors.back()) break;
     error.text = error.text.empty() ? std::string(upstream) : StrCat(upstream, ": ", error.text);
   }
   return errors;

@@ -1,6 +1,7 @@
 #ifndef DOTWARD_DNS_EXTENDED_ERRORS_H_
 #define DOTWARD_DNS_EXTENDED_ERRORS_H_
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -10,10 +11,18 @@
 
 namespace dotward {
 
-// The extended errors (RFC 8914) of a response, each text led by the upstream's name: "quad9: text". At most
+// Whose word the extended errors in a response are.
+enum class ErrorAuthor : uint8_t {
+  kUpstream,
+  kLastIsOurs,  // of a validator of ours, which has put it behind the upstream's
+  kOurs,        // so is the whole response
+};
+
+// The extended errors (RFC 8914) of a response, each text of the upstream's led by its name: "quad9: text". At most
 // Limits::kExtendedErrorsMax; texts are cut to Limits::kExtendedErrorTextMax octets, and dropped where they are not
 // printable UTF-8.
-std::vector<ExtendedError> ExtendedErrorsOf(const ScannedMessage& response, std::string_view upstream);
+std::vector<ExtendedError> ExtendedErrorsOf(const ScannedMessage& response, std::string_view upstream,
+                                            ErrorAuthor author = ErrorAuthor::kUpstream);
 
 // The same of a message that was stored: texts as they are, cut to twice as many octets, since an upstream's name leads
 // them already.

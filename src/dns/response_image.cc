@@ -214,14 +214,15 @@ class ImageBuilder {
 };
 
 absl::StatusOr<ImagePtr> ResponseImage::Build(const Message& response, const Classification& classification,
-                                              AnswerOrigin origin, SteadyTime received_at) {
+                                              AnswerOrigin origin, SteadyTime received_at, ErrorAuthor author) {
   const RecordOrder order = OrderOf(classification);
   // Only what is written anew can grow.
   ImageBuilder builder(CountVerbatim(order) == order.size() ? response.octets().size() : kMessageOctetsMax);
   if (!builder.CopyResponse(response.scan(), classification, order)) {
     return absl::ResourceExhaustedError("the response does not fit a message without name compression");
   }
-  return builder.Finish(classification, ExtendedErrorsOf(response.scan(), origin.upstream()), origin, received_at);
+  return builder.Finish(classification, ExtendedErrorsOf(response.scan(), origin.upstream(), author), origin,
+                        received_at);
 }
 
 ImagePtr ResponseImage::BuildLocal(OctetView question, Rcode rcode, std::span<const LocalRecord> records,

@@ -12,6 +12,7 @@
 #include "base/ref_ptr.h"
 #include "dns/answer_origin.h"
 #include "dns/classify.h"
+#include "dns/extended_errors.h"
 #include "dns/name.h"
 #include "dns/types.h"
 #include "dotward/clock.h"
@@ -36,7 +37,8 @@ class ResponseImage {
   // Makes the image of a response that was classified as usable. TTLs are made equal within each RRset (RFC 2181 §5.2)
   // and capped. kResourceExhausted where the kept records need more than 65,535 octets without compression.
   static absl::StatusOr<ImagePtr> Build(const Message& response, const Classification& classification,
-                                        AnswerOrigin origin, SteadyTime received_at);
+                                        AnswerOrigin origin, SteadyTime received_at,
+                                        ErrorAuthor author = ErrorAuthor::kUpstream);
 
   struct LocalRecord {
     uint16_t type = 0;

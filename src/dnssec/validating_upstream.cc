@@ -175,10 +175,13 @@ absl::StatusOr<UpstreamResponse> ValidatingUpstream::Deliver(Candidate candidate
   bool changed = true;
   if (judgement.verdict.bogus()) {
     response.octets = FailureInPlaceOf(scan, judgement.verdict);
-    response.errors_are_ours = true;
+    response.error_author = ErrorAuthor::kOurs;
   } else {
     changed = WriteJudgement(scan, judgement, response.octets);
-    if (judgement.verdict.has_error) changed |= AddExtendedError(scan, judgement.verdict, response.octets);
+    if (judgement.verdict.has_error && AddExtendedError(scan, judgement.verdict, response.octets)) {
+      changed = true;
+      response.error_author = ErrorAuthor::kLastIsOurs;
+    }
   }
   if (changed) {
     absl::StatusOr<Message> rewritten = ParseResponse(response.octets);

@@ -336,8 +336,8 @@ ResolutionPtr QueryCoalescer::ConcludeFor(bool dnssec_ok, const PendingExchange&
       ClassifyResponse(*response->message, options_.ttl, dnssec_ok ? DnssecRecords::kKeep : DnssecRecords::kLeaveOut);
   if (!classification.usable()) return FailureFrom(*response, classification, trace);
   classification.authentic_data &= IsTrustedWithAd(exchange.query, *response);
-  absl::StatusOr<ImagePtr> image =
-      ResponseImage::Build(*response->message, classification, response->origin, response->received_at);
+  absl::StatusOr<ImagePtr> image = ResponseImage::Build(*response->message, classification, response->origin,
+                                                        response->received_at, response->error_author);
   if (!image.ok()) return FailureFor(image.status(), trace);
   CacheKey key = exchange.question();
   key.dnssec_ok = dnssec_ok;

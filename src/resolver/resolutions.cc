@@ -34,9 +34,8 @@ ResolutionPtr FailureFrom(const UpstreamResponse& response, const Classification
                                   classification.rcode != Rcode::kNoError && classification.rcode != Rcode::kNxDomain &&
                                   classification.rcode != Rcode::kFormErr && classification.rcode < Rcode::kBadVers;
   failure.rcode = about_the_question ? classification.rcode : Rcode::kServFail;
-  failure.bogus = response.errors_are_ours;
-  failure.errors = failure.bogus ? StoredErrorsOf(response.message->scan())
-                                 : ExtendedErrorsOf(response.message->scan(), *response.upstream);
+  failure.bogus = response.error_author == ErrorAuthor::kOurs;
+  failure.errors = ExtendedErrorsOf(response.message->scan(), *response.upstream, response.error_author);
   if (failure.errors.empty()) {
     failure.errors.push_back({failure.rcode == Rcode::kServFail ? EdeCode::kNoReachableAuthority : EdeCode::kOther,
                               StrCat(*response.upstream, ": answered ", RcodeToString(response.message->scan().rcode()),

@@ -14,6 +14,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <regex>
 #include <thread>
 
 #include "admin/control_client.h"
@@ -155,6 +156,8 @@ TEST_F(ControlServerTest, EntriesComeALineEachAndThenTheirNumber) {
   EXPECT_EQ(lines[0]["type"], "TXT");
   EXPECT_EQ(lines[0]["upstream"], "quad9");
   EXPECT_EQ(lines[0]["age_seconds"], 10);
+  EXPECT_TRUE(std::regex_match(lines[0]["received_at"].get<std::string>(),
+                               std::regex("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ")));
   EXPECT_EQ(lines[0]["ttl_seconds"], 290);
   EXPECT_EQ(lines[0]["records"][0]["ttl"], 290);
   EXPECT_EQ(lines[6], (nlohmann::json{{"schema", 1}, {"end", true}, {"entries", 6}}));

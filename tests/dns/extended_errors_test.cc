@@ -34,6 +34,23 @@ TEST(ExtendedErrorsTest, R6_TheUpstreamsNameLeadsTheText) {
   EXPECT_EQ(TextOf(""), "quad9");
 }
 
+TEST(ExtendedErrorsTest, R6_WhatAValidatorOfOursSaysIsNotTheUpstreams) {
+  const Octets octets =
+      MessageBuilder::ResponseTo(MessageBuilder::Query(1, "www.example.", rr_type::kA).Build())
+          .WithEdns({.options = {Ede(EdeCode::kStaleAnswer, "old"), Ede(EdeCode::kOther, "too many iterations")}})
+          .Build();
+  ScannedMessage scan;
+  ASSERT_EQ(ScanMessage(octets, MessageSide::kResponse, scan), ScanFault::kNone);
+  const auto texts = [&](ErrorAuthor author) {
+    std::string all;
+    for (const ExtendedError& error : ExtendedErrorsOf(scan, "quad9", author)) StrAppend(&all, error.text, "|");
+    return all;
+  };
+  EXPECT_EQ(texts(ErrorAuthor::kUpstream), "quad9: old|quad9: too many iterations|");
+  EXPECT_EQ(texts(ErrorAuthor::kLastIsOurs), "quad9: old|too many iterations|");
+  EXPECT_EQ(texts(ErrorAuthor::kOurs), "old|too many iterations|");
+}
+
 TEST(ExtendedErrorsTest, R6_EveryCodeIsPassedOn) {
   for (unsigned code = 0; code < 65'536; code += 257) {
     const std::vector<ExtendedError> errors = ErrorsOf({Ede(static_cast<EdeCode>(code))});

@@ -22,7 +22,7 @@ REFUSED = [
     "cache: { size: [1MiB] }",
     "cache: { max_ttl: 5 }",
     "cache: { max_ttl: 1w }",
-    "cache: { prefetch: true }",
+    "cache: { prefetch: perhaps }",
     "cache: 64MiB",
     "workers: 0",
     "workers: 257",

@@ -147,6 +147,7 @@ forward:
 limits:
   waiting_per_client: 20000
 dnssec: {{ validation: off }}
+admin: {{ socket: "{place.path("control.sock")}" }}
 """)
         self.server = place.keep(lab.Dotward(self.near.command(lab.BINARY, "run", "--config", config),
                                              place.path("dotward.log"), "127.0.0.1", lab.PORT))

@@ -29,6 +29,7 @@ upstreams:
 limits:
   waiting_per_client: 20000
 dnssec: {{ validation: off }}
+admin: {{ socket: "{place.path("control.sock")}" }}
 """)
 
 

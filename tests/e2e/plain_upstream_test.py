@@ -56,6 +56,7 @@ upstreams:
 query:
   deadline: 2s
 dnssec: {{ validation: off }}
+admin: {{ socket: "{place.path("control.sock")}" }}
 {extra}""",
     )
 
