@@ -204,23 +204,27 @@ const DenialProof::Nsec3* DenialProof::CoverHash(const Name& name) {
   return cover == nsec3s_.end() ? nullptr : &*cover;
 }
 
-// RFC 5155 §8.3.
+// RFC 5155 §8.3. The name itself is looked for first, then its ancestors from the zone on: the one that encloses it is
+// rarely deep, while the name may have a hundred labels. An ancestor that exists, with the next name towards ours that
+// does not, is the closest encloser, wherever the search began.
 std::optional<DenialProof::Encloser> DenialProof::FindEncloser(const Name& name) {
   Encloser found;
   found.closest = name;
-  while (true) {
-    found.match = MatchHash(found.closest);
-    if (found.match != nullptr || budget_.exhausted() || found.closest == zone_) break;
-    found.next_closer = found.closest;
-    found.closest = found.closest.Parent();
-  }
-  if (found.match == nullptr) return std::nullopt;
-  found.exact = found.closest == name;
+  found.match = MatchHash(name);
+  found.exact = found.match != nullptr;
   if (found.exact) return found;
-  if (found.match->types.is_delegation() || found.match->types.Has(rr_type::kDname)) return std::nullopt;
-  found.cover = CoverHash(found.next_closer);
-  if (found.cover == nullptr) return std::nullopt;
-  return found;
+  const size_t labels_of_name = name.label_count();
+  for (size_t labels = zone_.label_count(); labels < labels_of_name && !budget_.exhausted(); ++labels) {
+    found.closest = Suffix(name, labels);
+    found.match = MatchHash(found.closest);
+    if (found.match == nullptr) continue;
+    found.next_closer = Suffix(name, labels + 1);
+    found.cover = CoverHash(found.next_closer);
+    if (found.cover == nullptr) continue;
+    if (found.match->types.is_delegation() || found.match->types.Has(rr_type::kDname)) return std::nullopt;
+    return found;
+  }
+  return std::nullopt;
 }
 
 DenialProof::Result DenialProof::NameErrorByNsec3(const Name& name) {

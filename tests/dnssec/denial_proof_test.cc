@@ -398,5 +398,17 @@ TEST(DenialProofTest, RecordsAreBounded) {
   EXPECT_TRUE(Denial(builder).budget().exhausted());
 }
 
+TEST(Nsec3DenialTest, DeepNamesCostFewHashesWhereTheirEncloserIsHigh) {
+  std::string deep = "example.";
+  for (int n = 0; n < 100; ++n) deep.insert(0, "a.");
+  MessageBuilder builder = Response();
+  // One range that covers everything but the apex.
+  const std::string apex = Nsec3Hash("example.");
+  builder.Authority(apex + ".example.", 300, Nsec3(apex, {rr_type::kNs, rr_type::kSoa}));
+  Denial denial(builder);
+  EXPECT_EQ(denial->NameError(N(deep)), Result::kProven);
+  EXPECT_LE(denial.budget().hashes(), 4U);
+}
+
 }  // namespace
 }  // namespace dotward
