@@ -18,11 +18,13 @@
 #include <utility>
 
 #include "admin/query_recorder.h"
+#include "app/anchor_file.h"
 #include "app/exit_code.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "config/negative_anchor.h"
+#include "dnssec/anchor_keeper.h"
 #include "dnssec/validating_upstream.h"
 #include "net/network_monitor.h"
 #include "resolver/query_coalescer.h"
@@ -157,14 +159,20 @@ class Service::ForwardingThread {
         clock_(clock),
         forwarder_(loop_, prepared.plan),
         validator_(loop_, forwarder_, clock),
+        anchor_file_(AnchorFile::PathOf(config)),
+        anchors_(loop_, forwarder_, clock,
+                 {.trust = [this](std::shared_ptr<const TrustAnchors> anchors) { Trust(std::move(anchors)); },
+                  .save = [this](std::string text) { anchor_file_.Write(std::move(text)); }}),
         coalescer_(loop_, validator_, cache, clock, CoalescerOptions(config)) {
-    validator_.Adopt({.anchors = prepared.anchors, .aggressive_nsec = config.dnssec.aggressive_nsec});
+    aggressive_nsec_ = config.dnssec.aggressive_nsec;
+    Trust(anchors_.Adopt(prepared.anchors, anchor_file_.Read()));
   }
 
   void Start() {
     asio::post(loop_, [this] {
       network_.emplace(loop_, [this](const NetworkChange& change) { NetworkChanged(change); });
       forwarder_.Start();
+      anchors_.Start();
     });
     thread_ = StartThread(loop_, "forwarding");
   }
@@ -189,7 +197,9 @@ class Service::ForwardingThread {
     OnLoop(loop_, [&] {
       query_deadline_ = config.query.deadline;
       forwarder_.Adopt(prepared.plan);
-      validator_.Adopt({.anchors = prepared.anchors, .aggressive_nsec = config.dnssec.aggressive_nsec});
+      anchor_file_.SetPath(AnchorFile::PathOf(config));
+      aggressive_nsec_ = config.dnssec.aggressive_nsec;
+      Trust(anchors_.Adopt(prepared.anchors));
       coalescer_.Adopt(CoalescerOptions(config));
     });
   }
@@ -217,6 +227,10 @@ class Service::ForwardingThread {
   }
 
  private:
+  void Trust(std::shared_ptr<const TrustAnchors> anchors) {
+    validator_.Adopt({.anchors = std::move(anchors), .aggressive_nsec = aggressive_nsec_});
+  }
+
   void NetworkChanged(const NetworkChange& change) {
     Log(LogLevel::kInfo, "the network has changed, so every upstream connection is tried",
         {{"change", change.ToString()}});
@@ -250,9 +264,11 @@ class Service::ForwardingThread {
   Task<> WindDown() {
     network_.reset();
     forwarder_.Close();
+    anchors_.Close();
     validator_.Close();
     co_await coalescer_.Join();
     co_await questions_.Join();
+    co_await anchors_.Join();
     co_await validator_.Join();
     co_await forwarder_.Join();
     work_.reset();
@@ -266,6 +282,9 @@ class Service::ForwardingThread {
   WorkGuard work_{loop_.get_executor()};
   Forwarder forwarder_;
   ValidatingUpstream validator_;
+  bool aggressive_nsec_ = true;
+  AnchorFile anchor_file_;
+  AnchorKeeper anchors_;  // follows what is configured
   QueryCoalescer coalescer_;
   std::optional<NetworkMonitor> network_;
   TaskGroup questions_{loop_};

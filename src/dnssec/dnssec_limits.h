@@ -13,6 +13,9 @@ struct DnssecLimits {
   static constexpr size_t kAnchorFileOctetsMax = size_t{1} << 20;
   static constexpr size_t kAnchorsMax = 256;
   static constexpr std::chrono::hours kNewKeyHoldDown{24 * 30};  // RFC 5011 §2.4.1
+  static constexpr std::chrono::seconds kAnchorFirstLook{60};
+  static constexpr std::chrono::hours kAnchorLookOftenest{1};  // RFC 5011 §2.3
+  static constexpr std::chrono::hours kAnchorLookRarest{24 * 15};
 
   // --- one response ---
   // An honest answer needs one check for each of its RRsets: a chain of aliases, data, SOA, three proofs.
