@@ -13,6 +13,7 @@
 #include "dns/extended_errors.h"
 #include "dns/presentation.h"
 #include "dns/wire.h"
+#include "dnssec/algorithm.h"
 #include "dotward/message.h"
 
 namespace dotward {
@@ -201,6 +202,29 @@ Json ToJson(const QueryCoalescer::Outlook::Failure& failure) {
           {"extended_errors", ToJson(failure.errors)}};
 }
 
+// From the anchor down; a zone without a key is one that is not secure.
+Json ToJson(const TrustChain& chain) {
+  Json json = {{"negative_trust_anchor", nullptr}, {"trust_anchor", nullptr}, {"zones", Json::array()}};
+  if (chain.negative_anchor) json["negative_trust_anchor"] = chain.negative_anchor->ToString();
+  if (chain.anchor) {
+    Json tags = Json::array();
+    for (const DelegationSigner& signer : chain.anchor->signers) tags.push_back(signer.key_tag);
+    json["trust_anchor"] = {{"zone", chain.anchor->zone.ToString()}, {"key_tags", std::move(tags)}};
+  }
+  for (const ZonePtr& zone : chain.zones) {
+    Json step = {{"zone", zone->zone.ToString()}, {"verdict", ValidationStateToString(zone->verdict.state)}};
+    if (zone->verdict.has_error) step["reason"] = zone->verdict.text;
+    if (zone->keys != nullptr) {
+      step["key_tag"] = zone->key_tag;
+      step["algorithm"] = AlgorithmToString(zone->algorithm);
+      step["signed_from"] = TimeText(WallTime(std::chrono::seconds(zone->inception)));
+      step["signed_until"] = TimeText(WallTime(std::chrono::seconds(zone->expiration)));
+    }
+    json["zones"].push_back(std::move(step));
+  }
+  return json;
+}
+
 Json EndpointsToJson(const std::vector<Endpoint>& endpoints) {
   Json json = Json::array();
   for (const Endpoint& endpoint : endpoints) json.push_back(endpoint.ToString());
@@ -331,6 +355,8 @@ std::string RenderWhy(const ControlRequest& request, const WhyReport& report,
   for (const CacheEntry& entry : report.entries) json["cache"].push_back(ToJson(entry, now));
   json["stale_after_seconds"] = nullptr;
   if (report.outlook.stale) json["stale_after_seconds"] = Seconds(report.outlook.stale_after);
+  json["chain_of_trust"] = nullptr;
+  if (report.chain) json["chain_of_trust"] = ToJson(*report.chain);
   json["failure"] = nullptr;
   if (report.outlook.failure) json["failure"] = ToJson(*report.outlook.failure);
   json["route"] = nullptr;

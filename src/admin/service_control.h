@@ -15,6 +15,7 @@
 #include "config/reload_report.h"
 #include "dns/name.h"
 #include "dns/types.h"
+#include "dnssec/chain_walker.h"
 #include "dotward/clock.h"
 #include "dotward/response_cache.h"
 #include "policy/policy.h"
@@ -44,6 +45,8 @@ struct WhyReport {
   std::vector<CacheEntry> entries;
   // What would become of it where the cache has no fresh answer.
   QueryCoalescer::Outlook outlook;
+  // Where answers are validated: what is known of the chain of trust.
+  std::optional<TrustChain> chain;
   // Where it would be asked; nullopt where no route has the name.
   std::optional<RouteSnapshot> route;
 };

@@ -509,6 +509,33 @@ std::string RenderWhyFailure(const Json& reply) {
   return text + Errors(*failure, "           ");
 }
 
+// The chain of trust, a line a zone.
+std::string RenderWhyChain(const Json& reply) {
+  const auto chain = reply.find("chain_of_trust");
+  if (chain == reply.end() || !chain->is_object()) return "";
+  if (const std::string zone = Text(*chain, "negative_trust_anchor"); !zone.empty()) {
+    return Wrap("trust      ", StrCat("not validated: ", zone, " has a negative trust anchor"));
+  }
+  const auto anchor = chain->find("trust_anchor");
+  if (anchor == chain->end() || !anchor->is_object()) return Wrap("trust      ", "no trust anchor is above the name");
+  std::string tags;
+  for (const Json& tag : List(*anchor, "key_tags")) {
+    if (tag.is_number()) StrAppend(&tags, tags.empty() ? "" : ", ", Fixed(tag.get<double>()));
+  }
+  std::string text = Wrap("trust      ", StrCat("anchor ", Text(*anchor, "zone"), " keys ", tags));
+  for (const Json& zone : List(*chain, "zones")) {
+    std::string line = StrCat(Text(zone, "zone"), " ", Text(zone, "verdict"));
+    if (const std::string algorithm = Text(zone, "algorithm"); !algorithm.empty()) {
+      StrAppend(&line, " by key ", Fixed(Number(zone, "key_tag")), " ", algorithm, ", signed until ",
+                Text(zone, "signed_until"));
+    }
+    if (const std::string reason = Text(zone, "reason"); !reason.empty()) StrAppend(&line, ": ", reason);
+    text += Wrap("           ", line);
+  }
+  if (List(*chain, "zones").empty()) text += Wrap("           ", "nothing else is known of the way down yet");
+  return text;
+}
+
 std::string RenderWhy(const Json& reply, Colour colour) {
   const std::string outcome = Text(reply, "outcome");
   const std::string who = Shorten(StrCat(Text(reply, "name"), " ", Text(reply, "type")), kColumns - 30);
@@ -525,7 +552,7 @@ std::string RenderWhy(const Json& reply, Colour colour) {
     text += Wrap("stale      ", StrCat("what has expired is given where nothing better comes within ",
                                        Latency(stale_after->get<double>())));
   }
-  return text + RenderWhyFailure(reply) + RenderWhyRoute(reply, colour);
+  return text + RenderWhyFailure(reply) + RenderWhyChain(reply) + RenderWhyRoute(reply, colour);
 }
 
 std::string RenderReload(const Json& reply, Colour colour) {

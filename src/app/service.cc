@@ -476,7 +476,10 @@ std::vector<UpstreamSnapshot> Service::Upstreams() {
 Service::Outlook Service::OutlookOf(const UpstreamQuery& query) {
   const SteadyTime now = clock_.Now();
   return forwarding_->Look<Outlook>([&](const Forwarder& forwarder, const QueryCoalescer& coalescer) {
-    return Outlook{.route = forwarder.RouteOf(query), .question = coalescer.OutlookOf(query, now)};
+    Outlook outlook{.route = forwarder.RouteOf(query), .question = coalescer.OutlookOf(query, now)};
+    const ValidatingUpstream& validator = forwarding_->validator();
+    if (validator.validates()) outlook.chain = validator.walker().KnownChain(query.name);
+    return outlook;
   });
 }
 

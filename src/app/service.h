@@ -15,6 +15,7 @@
 #include "admin/statistics.h"
 #include "app/cache_keeper.h"
 #include "base/mutex.h"
+#include "dnssec/chain_walker.h"
 #include "dnssec/trust_anchors.h"
 #include "dotward/clock.h"
 #include "dotward/config.h"
@@ -67,6 +68,7 @@ class Service {
   struct Outlook {
     std::optional<RouteSnapshot> route;
     QueryCoalescer::Outlook question;
+    std::optional<TrustChain> chain;  // where answers are validated
   };
   Outlook OutlookOf(const UpstreamQuery& query);
   // What the workers answer by, but for the moment in which a reload swaps it.

@@ -61,6 +61,7 @@ WhyReport LiveServiceControl::Why(const Name& name, uint16_t type) {
   Service::Outlook outlook = service_.OutlookOf(question);
   report.route = std::move(outlook.route);
   report.outlook = std::move(outlook.question);
+  report.chain = std::move(outlook.chain);
   return report;
 }
 

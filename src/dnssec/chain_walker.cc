@@ -21,8 +21,8 @@ Name ChildTowards(const Name& zone, const Name& name) {
   }
 }
 
-ZonePtr MakeZone(const Name& zone, Verdict verdict, std::shared_ptr<const ZoneKeys> keys = nullptr) {
-  return std::make_shared<const ZoneStatus>(ZoneStatus{zone, std::move(verdict), std::move(keys)});
+ZonePtr MakeZone(const Name& zone, Verdict verdict) {
+  return std::make_shared<const ZoneStatus>(ZoneStatus{.zone = zone, .verdict = std::move(verdict)});
 }
 
 bool IsAnswer(const ScannedMessage& scan) {
@@ -220,12 +220,27 @@ Task<> ChainWalker::RunFetch(std::shared_ptr<Fetching> fetching) {
   fetching->wakeup.Notify();
 }
 
+TrustChain ChainWalker::KnownChain(const Name& name) const {
+  TrustChain chain;
+  const SteadyTime now = clock_.Now();
+  if (const TrustAnchors::Negative* negative = anchors_->NegativeFor(name, clock_.WallNow())) {
+    chain.negative_anchor = negative->zone;
+  }
+  const TrustAnchors::Anchor* const anchor = anchors_->ClosestTo(name);
+  if (anchor == nullptr) return chain;
+  chain.anchor = *anchor;
+  for (size_t labels = anchor->zone.label_count(); labels <= name.label_count(); ++labels) {
+    if (ZonePtr zone = cache_.ZoneAt(Suffix(name, labels), now)) chain.zones.push_back(std::move(zone));
+  }
+  return chain;
+}
+
 // --- a link ---
 
-void ChainWalker::Put(const Link& link, Verdict verdict, uint32_t ttl, std::shared_ptr<const ZoneKeys> keys) {
+void ChainWalker::Put(const Link& link, Verdict verdict, uint32_t ttl) {
   // What was found by anchors that are no more is nobody's.
   if (link.anchors != anchors_) return;
-  cache_.PutZone(link.name, MakeZone(link.name, std::move(verdict), std::move(keys)), ttl, clock_.Now());
+  cache_.PutZone(link.name, MakeZone(link.name, std::move(verdict)), ttl, clock_.Now());
 }
 
 // True where that decides: over the budget no other answer is better, and the last try is the last.
@@ -376,7 +391,16 @@ Task<bool> ChainWalker::TryKeys(LinkPtr link, const DelegationSigners* signers, 
   link->allowance.signature_checks -= budget.signature_checks();
   statistics_.signature_checks.Add(budget.signature_checks());
   if (finding.verdict.bogus()) co_return Fail(*link, std::move(finding.verdict), which);
-  Put(*link, std::move(finding.verdict), std::min(ttl, finding.ttl_max), std::move(finding.keys));
+  if (link->anchors != anchors_) co_return true;
+  ZoneStatus status{.zone = link->name,
+                    .verdict = std::move(finding.verdict),
+                    .keys = std::move(finding.keys),
+                    .key_tag = finding.key_tag,
+                    .algorithm = finding.algorithm,
+                    .inception = finding.inception,
+                    .expiration = finding.expiration};
+  cache_.PutZone(link->name, std::make_shared<const ZoneStatus>(std::move(status)), std::min(ttl, finding.ttl_max),
+                 clock_.Now());
   co_return true;
 }
 

@@ -36,6 +36,13 @@ struct WalkAllowance {
   unsigned steps = DnssecLimits::kChainStepsPerQuery;
 };
 
+// The way from a trust anchor down to a name, as far as it is known.
+struct TrustChain {
+  std::optional<Name> negative_anchor;  // where the name is below one: nothing is validated
+  std::optional<TrustAnchors::Anchor> anchor;
+  std::vector<ZonePtr> zones;  // from the anchor's on
+};
+
 // Finds the zone that a name is in, and whether to believe its keys: down from the trust anchors, link by link, through
 // the upstreams (RFC 4035 §5). A link is looked for once, whoever waits for it, and what was found is kept. One event
 // loop; not thread-safe.
@@ -61,6 +68,8 @@ class ChainWalker {
   bool KnowsCutBelow(const Name& zone, const Name& name) const {
     return cache_.KnowsCutBelow(zone, name, clock_.Now());
   }
+  // What is known at this moment of the way from an anchor to a name, without asking.
+  TrustChain KnownChain(const Name& name) const;
   const KeyCache& cache() const { return cache_; }
   size_t links_in_flight() const { return links_.size(); }
 
@@ -114,7 +123,7 @@ class ChainWalker {
   std::shared_ptr<Fetching> StartFetch(const Name& name, uint16_t type, Deadline deadline);
   Task<> RunFetch(std::shared_ptr<Fetching> fetching);
 
-  void Put(const Link& link, Verdict verdict, uint32_t ttl, std::shared_ptr<const ZoneKeys> keys = nullptr);
+  void Put(const Link& link, Verdict verdict, uint32_t ttl);
 
   asio::io_context& loop_;
   Upstream& upstream_;

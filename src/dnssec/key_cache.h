@@ -31,6 +31,11 @@ class KeyCache {
 
   // Looks no higher than `top`, an ancestor of the name or the name itself.
   Position Locate(const Name& name, const Name& top, SteadyTime now) const;
+  // The zone that is known to begin at exactly this name; null where none is.
+  ZonePtr ZoneAt(const Name& name, SteadyTime now) const {
+    const Entry* const entry = Find(name.wire(), now);
+    return entry == nullptr ? nullptr : entry->zone;
+  }
   // Whether a zone is known to begin below `zone`, at or above `name`.
   bool KnowsCutBelow(const Name& zone, const Name& name, SteadyTime now) const;
 

@@ -186,6 +186,8 @@ class Verifier {
     finding_.ttl_max = std::min(fields.original_ttl, fields.expiration - seconds_);
     finding_.key_tag = fields.key_tag;
     finding_.algorithm = fields.algorithm;
+    finding_.inception = fields.inception;
+    finding_.expiration = fields.expiration;
     if (fields.labels < rrset_.owner.label_count() - (IsWildcard(rrset_.owner) ? 1 : 0)) {
       finding_.wildcard_labels = fields.labels;
     }
@@ -295,6 +297,8 @@ KeysFinding JudgeDnskeys(const ScannedMessage& message, const Name& zone, const 
   for (const uint16_t place : rrset->records) finding.ttl_max = std::min(finding.ttl_max, message.records[place].ttl);
   finding.key_tag = checked.key_tag;
   finding.algorithm = checked.algorithm;
+  finding.inception = checked.inception;
+  finding.expiration = checked.expiration;
   finding.keys = std::make_shared<const ZoneKeys>(std::move(keys));
   return finding;
 }

@@ -24,6 +24,8 @@ struct RrsetFinding {
   std::optional<uint8_t> wildcard_labels;
   uint16_t key_tag = 0;
   uint8_t algorithm = 0;
+  uint32_t inception = 0;   // of the signature, as it says
+  uint32_t expiration = 0;  // the same
 };
 
 // Verifies an RRset by RFC 4035 §5.3 with the keys of one zone; signatures of other zones count for nothing. `keys` are
@@ -38,6 +40,8 @@ struct KeysFinding {
   uint32_t ttl_max = 0;
   uint16_t key_tag = 0;  // of the key that vouches for the others
   uint8_t algorithm = 0;
+  uint32_t inception = 0;   // of its signature, as it says
+  uint32_t expiration = 0;  // the same
 };
 
 // Judges the answer to a DNSKEY query by the DS records (or trust anchors) of the zone, which the caller believes

@@ -48,6 +48,7 @@ class ValidatingUpstream final : public Upstream {
   void Close();
   Task<> Join() { return walker_.Join(); }
 
+  bool validates() const { return options_.anchors != nullptr; }
   const DnssecStatistics& statistics() const { return statistics_; }
   const ChainWalker& walker() const { return walker_; }
 
