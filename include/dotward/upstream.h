@@ -57,6 +57,7 @@ struct UpstreamResponse {
   AnswerOrigin origin;                          // the same, and the server of it that was asked
   SteadyTime received_at;
   bool authenticated = false;  // came over TLS with the server's identity checked
+  bool judged = false;         // by a validator of ours: its AD bit is our word
   // Of the extended errors in it. kOurs: it was put in the place of a response that a validator of ours found bogus.
   ErrorAuthor error_author = ErrorAuthor::kUpstream;
 };

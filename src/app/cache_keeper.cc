@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "base/strings.h"
@@ -32,11 +33,24 @@ WallTime WallTimeOf(uint64_t milliseconds) {
   return WallTime(std::chrono::milliseconds(static_cast<int64_t>(milliseconds)));
 }
 
+// Of what is trusted, and what is not to be judged: FNV-1a, without the two lowest bits.
+uint32_t DigestOf(const std::string& anchors, const std::vector<std::string>& negative) {
+  uint32_t digest = 0x811c9dc5U;
+  const auto add = [&digest](const std::string& text) {
+    for (const char character : text) digest = (digest ^ static_cast<uint8_t>(character)) * 0x01000193U;
+    digest = digest * 0x01000193U;
+  };
+  add(anchors);
+  for (const std::string& zone : negative) add(zone);
+  return digest & ~3U;
+}
+
 }  // namespace
 
 CacheKeeper::Options CacheKeeper::Options::Of(const Config& config) {
   // What AD means in an answer, and whether it was checked before it was stored.
-  const uint32_t trust = (config.dnssec.trust_upstream_ad ? 1U : 0U) | (config.dnssec.validation ? 2U : 0U);
+  uint32_t trust = (config.dnssec.trust_upstream_ad ? 1U : 0U) | (config.dnssec.validation ? 2U : 0U);
+  if (config.dnssec.validation) trust |= DigestOf(config.dnssec.trust_anchors, config.dnssec.negative_trust_anchors);
   return {.path = config.cache.snapshot.path,
           .interval = config.cache.snapshot.interval,
           .ttl = {.min_ttl = WholeSeconds(config.cache.min_ttl),

@@ -165,6 +165,7 @@ class Service::ForwardingThread {
                   .save = [this](std::string text) { anchor_file_.Write(std::move(text)); }}),
         coalescer_(loop_, validator_, cache, clock, CoalescerOptions(config)) {
     aggressive_nsec_ = config.dnssec.aggressive_nsec;
+    denial_ttl_max_ = std::chrono::seconds(WholeSeconds(config.cache.max_negative_ttl));
     Trust(anchors_.Adopt(prepared.anchors, anchor_file_.Read()));
   }
 
@@ -199,8 +200,19 @@ class Service::ForwardingThread {
       forwarder_.Adopt(prepared.plan);
       anchor_file_.SetPath(AnchorFile::PathOf(config));
       aggressive_nsec_ = config.dnssec.aggressive_nsec;
+      denial_ttl_max_ = std::chrono::seconds(WholeSeconds(config.cache.max_negative_ttl));
       Trust(anchors_.Adopt(prepared.anchors));
       coalescer_.Adopt(CoalescerOptions(config));
+    });
+  }
+
+  // Denials, chains of trust and failures of the past. Thread-safe.
+  void Forget() {
+    const MutexLock lock(asking_);
+    if (winding_down_) return;
+    asio::post(loop_, [this] {
+      validator_.Forget();
+      coalescer_.ForgetFailures();
     });
   }
 
@@ -228,7 +240,8 @@ class Service::ForwardingThread {
 
  private:
   void Trust(std::shared_ptr<const TrustAnchors> anchors) {
-    validator_.Adopt({.anchors = std::move(anchors), .aggressive_nsec = aggressive_nsec_});
+    validator_.Adopt(
+        {.anchors = std::move(anchors), .aggressive_nsec = aggressive_nsec_, .denial_ttl_max = denial_ttl_max_});
   }
 
   void NetworkChanged(const NetworkChange& change) {
@@ -283,6 +296,7 @@ class Service::ForwardingThread {
   Forwarder forwarder_;
   ValidatingUpstream validator_;
   bool aggressive_nsec_ = true;
+  std::chrono::seconds denial_ttl_max_{0};
   AnchorFile anchor_file_;
   AnchorKeeper anchors_;  // follows what is configured
   QueryCoalescer coalescer_;
@@ -422,7 +436,8 @@ absl::Status Service::Adopt(Prepared prepared) {
   const Config& config = *prepared.state->config;
   cache_.SetStaleMaxAge(StaleMaxAge(config));
   // What was not judged, or by others' keys, is not to be taken for what is.
-  const bool judged_otherwise = prepared.anchors != nullptr && prepared.anchors != anchors();
+  const bool judged_otherwise = (prepared.anchors != nullptr && prepared.anchors != anchors()) ||
+                                state()->config->dnssec.trust_upstream_ad != config.dnssec.trust_upstream_ad;
   forwarding_->Adopt(config, prepared);
   if (judged_otherwise) cache_.FlushZone(Name().wire());
   for (const auto& worker : workers_) worker->Adopt(prepared.state);
@@ -466,6 +481,12 @@ StatisticsSnapshot Service::Statistics() {
   std::tie(snapshot.upstreams, snapshot.former_upstreams) = forwarding_->Look<Both>(
       [](const Forwarder& all, const QueryCoalescer&) { return Both(all.Snapshots(), all.FormerSnapshots()); });
   return snapshot;
+}
+
+uint64_t Service::Flush(const Name& name, FlushWhat what) {
+  const uint64_t flushed = what == FlushWhat::kName ? cache_.FlushName(name.wire()) : cache_.FlushZone(name.wire());
+  forwarding_->Forget();
+  return flushed;
 }
 
 std::vector<UpstreamSnapshot> Service::Upstreams() {

@@ -78,6 +78,10 @@ class Service {
   QueryLog& query_log() { return query_log_; }
   SlowQueries& slow_queries() { return slow_queries_; }
   ResponseCache& cache() { return cache_; }
+  // Removes from the cache what is stored under the name, or at and below it, and forgets every denial, chain of trust
+  // and failure that could stand in for it. Returns how many answers there were.
+  enum class FlushWhat : uint8_t { kName, kZone };
+  uint64_t Flush(const Name& name, FlushWhat what);
   Duration uptime() const { return clock_.Now() - started_at_; }
 
   // Where it listens, with the ports that the kernel chose.

@@ -30,8 +30,8 @@ class LiveServiceControl final : public ServiceControl {
   SlowReport Slow() override { return {service_.slow_queries().seen(), service_.slow_queries().Latest()}; }
   std::vector<CacheEntry> CacheEntriesOf(const Name& name) override;
   bool WalkCache(CacheCursor& cursor, std::vector<CacheEntry>& entries) override;
-  uint64_t FlushName(const Name& name) override { return service_.cache().FlushName(name.wire()); }
-  uint64_t FlushZone(const Name& zone) override { return service_.cache().FlushZone(zone.wire()); }
+  uint64_t FlushName(const Name& name) override { return service_.Flush(name, Service::FlushWhat::kName); }
+  uint64_t FlushZone(const Name& zone) override { return service_.Flush(zone, Service::FlushWhat::kZone); }
   WhyReport Why(const Name& name, uint16_t type) override;
   ReloadReport Reload() override { return reload_(); }
   void Query(ControlQuery query, std::function<void(ControlAnswer)> done) override;

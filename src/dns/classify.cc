@@ -231,7 +231,8 @@ class Classifier {
     if (dnssec_ == DnssecRecords::kKeep || scan_.qtype == rr_type::kAny) return;
     for (size_t i = 0; i < owners_.size(); ++i) {
       const uint16_t type = scan_.records[i].type;
-      if (IsDnssecRecord(type) && type != scan_.qtype) result_.records[i].keep = false;
+      const bool asked_for = type == scan_.qtype && InAnswer(i);
+      if (IsDnssecRecord(type) && !asked_for) result_.records[i].keep = false;
     }
   }
 

@@ -40,11 +40,16 @@ std::string_view PrintableText(OctetView octets, size_t octets_max) {
   return {reinterpret_cast<const char*>(octets.data()), end};
 }
 
-std::vector<ExtendedError> ReadErrors(const ScannedMessage& message, size_t text_octets_max) {
+std::vector<ExtendedError> ReadErrors(const ScannedMessage& message, size_t text_octets_max, bool keep_last = false) {
   std::vector<ExtendedError> errors;
   if (!message.has_edns) return errors;
   ForEachOption(message.edns.options, [&](uint16_t code, OctetView value) {
-    if (code != kOptionExtendedError || value.size() < 2 || errors.size() == Limits::kExtendedErrorsMax) return;
+    if (code != kOptionExtendedError || value.size() < 2) return;
+    // What comes too late is left out, but for the last, which may be ours.
+    if (errors.size() == Limits::kExtendedErrorsMax) {
+      if (!keep_last) return;
+      errors.pop_back();
+    }
     errors.push_back(
         {static_cast<EdeCode>(ReadU16(value.data())), std::string(PrintableText(value.subspan(2), text_octets_max))});
   });
@@ -56,7 +61,8 @@ std::vector<ExtendedError> ReadErrors(const ScannedMessage& message, size_t text
 std::vector<ExtendedError> ExtendedErrorsOf(const ScannedMessage& response, std::string_view upstream,
                                             ErrorAuthor author) {
   if (author == ErrorAuthor::kOurs) return StoredErrorsOf(response);
-  std::vector<ExtendedError> errors = ReadErrors(response, Limits::kExtendedErrorTextMax);
+  std::vector<ExtendedError> errors =
+      ReadErrors(response, Limits::kExtendedErrorTextMax, author == ErrorAuthor::kLastIsOurs);
   for (ExtendedError& error : errors) {
     if (author == ErrorAuthor::kLastIsOurs && &error == &errors.back()) break;
     error.text = error.text.empty() ? std::string(upstream) : StrCat(upstream, ": ", error.text);

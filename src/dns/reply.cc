@@ -103,7 +103,7 @@ void WriteCounts(const std::array<uint16_t, 3>& counts, std::span<uint8_t> out) 
 
 template <typename TtlOf>
 size_t WriteReply(const ResponseImage& image, const ReplyContext& context, std::span<const ExtendedError> extra,
-                  std::span<uint8_t> out, TtlOf ttl_of) {
+                  std::span<uint8_t> out, bool authentic_data, TtlOf ttl_of) {
   const size_t octets_max = std::min(out.size(), context.octets_max);
   OctetView own_errors = image.error_options();
   Octets extra_errors;
@@ -117,7 +117,7 @@ size_t WriteReply(const ResponseImage& image, const ReplyContext& context, std::
 
   std::array<uint16_t, 3> counts = image.counts();
   std::span<const uint16_t> ttls = image.ttl_offsets();
-  uint16_t flags = ReplyFlags(context, image.rcode(), image.authentic_data());
+  uint16_t flags = ReplyFlags(context, image.rcode(), authentic_data);
   if (end + opt_octets > octets_max) {
     const Cut cut = CutBetweenRrsets(image, octets_max - opt_octets);
     end = cut.end;
@@ -162,13 +162,14 @@ ReplyContext MakeReplyContext(const ScannedMessage& query, ReplyChannel channel,
 
 size_t RenderReply(const ResponseImage& image, const ReplyContext& context, uint32_t age_seconds,
                    std::span<const ExtendedError> extra, std::span<uint8_t> out) {
-  return WriteReply(image, context, extra, out,
+  return WriteReply(image, context, extra, out, image.authentic_data(),
                     [age_seconds](uint32_t ttl) { return ttl > age_seconds ? ttl - age_seconds : 0; });
 }
 
 size_t RenderStaleReply(const ResponseImage& image, const ReplyContext& context, uint32_t answer_ttl,
                         std::span<const ExtendedError> extra, std::span<uint8_t> out) {
-  return WriteReply(image, context, extra, out, [answer_ttl](uint32_t) { return answer_ttl; });
+  // Its signatures may have run out with it.
+  return WriteReply(image, context, extra, out, false, [answer_ttl](uint32_t) { return answer_ttl; });
 }
 
 size_t RenderError(Rcode rcode, std::span<const ExtendedError> errors, const ReplyContext& context,

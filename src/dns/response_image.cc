@@ -104,6 +104,7 @@ class ImageBuilder {
     writer_.Zeros(kHeaderOctets);
     writer_.Copy(question);
     for (const RecordEdges& record : scan.records) {
+      if (record.type == rr_type::kOpt) continue;  // the extended errors, which go along by themselves
       const size_t ttl_at = WriteUncompressed(scan, record);
       if (!writer_.ok()) return false;
       WriteU32(&scratch_[ttl_at], record.ttl);

@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::string_view kFirstLine = "dotward trust anchors 1";
 constexpr std::string_view kLastLine = "end ";
+constexpr std::string_view kLearned = "learned";
+constexpr std::string_view kGiven = "given";
 constexpr std::array kStates = {AnchorTracker::State::kPending, AnchorTracker::State::kValid,
                                 AnchorTracker::State::kMissing, AnchorTracker::State::kRevoked};
 
@@ -43,22 +45,25 @@ std::string HexOf(OctetView octets) {
   return hex;
 }
 
-// "valid 1795188454 . IN DS 20326 8 2 E06D…": state, time, and the key as a DS record.
+// "valid 1795188454 learned . IN DS 20326 8 2 E06D…": state, time, from whom, and the key as a DS record.
 absl::Status ReadLine(const std::string& line, Name& zone, AnchorTracker::Key& key) {
   std::istringstream fields(line);
   std::string state;
+  std::string from;
   int64_t since = 0;
-  fields >> state >> since >> std::ws;
+  fields >> state >> since >> from >> std::ws;
   std::string record;
   std::getline(fields, record);
   const auto known = std::ranges::find(kStates, std::string_view(state), AnchorTracker::StateToString);
-  if (!fields || known == kStates.end()) return absl::InvalidArgumentError("no state and time of a key");
+  if (!fields || known == kStates.end() || (from != kLearned && from != kGiven)) {
+    return absl::InvalidArgumentError("no state, time and origin of a key");
+  }
   ASSIGN_OR_RETURN(const TrustAnchors anchors, TrustAnchors::Parse(record, "the key"));
   if (anchors.anchors().size() != 1 || anchors.anchors()[0].signers.size() != 1) {
     return absl::InvalidArgumentError("not one key");
   }
   zone = anchors.anchors()[0].zone;
-  key = {anchors.anchors()[0].signers[0], *known, WallTime(std::chrono::seconds(since))};
+  key = {anchors.anchors()[0].signers[0], *known, WallTime(std::chrono::seconds(since)), from == kLearned};
   return absl::OkStatus();
 }
 
@@ -138,9 +143,11 @@ absl::Status AnchorTracker::Restore(std::string_view text) {
     if (zone == zones.end()) continue;
     const auto known = std::ranges::find(zone->keys, key.signer, &Key::signer);
     if (known == zone->keys.end()) {
-      if (zone->keys.size() < DnssecLimits::kDnskeysMax) zone->keys.push_back(std::move(key));
+      if (key.learned && zone->keys.size() < DnssecLimits::kDnskeysMax) zone->keys.push_back(std::move(key));
     } else if (key.state != State::kPending) {
-      *known = std::move(key);
+      // What the operator names is his, wherever it was learned first.
+      known->state = key.state;
+      known->since = key.since;
     }
   }
   for (const Zone& zone : zones) {
@@ -156,9 +163,9 @@ std::string AnchorTracker::Save() const {
   std::string text = StrCat(kFirstLine, "\n");
   for (const Zone& zone : zones_) {
     for (const Key& key : zone.keys) {
-      StrAppend(&text, StateToString(key.state), " ", SecondsOf(key.since), " ", zone.name.ToString(), " IN DS ",
-                int{key.signer.key_tag}, " ", int{key.signer.algorithm}, " ", int{key.signer.digest_type}, " ",
-                HexOf(key.signer.digest), "\n");
+      StrAppend(&text, StateToString(key.state), " ", SecondsOf(key.since), " ", key.learned ? kLearned : kGiven, " ",
+                zone.name.ToString(), " IN DS ", int{key.signer.key_tag}, " ", int{key.signer.algorithm}, " ",
+                int{key.signer.digest_type}, " ", HexOf(key.signer.digest), "\n");
     }
   }
   return StrCat(text, kLastLine, ChecksumOf(text), "\n");
@@ -226,7 +233,7 @@ std::vector<std::string> AnchorTracker::Observe(const Name& name, const std::vec
   for (const SeenKey& key : seen) {
     if (key.revoked || zone->keys.size() >= DnssecLimits::kDnskeysMax) continue;
     if (std::ranges::any_of(zone->keys, [&](const Key& known) { return key.Is(known.signer); })) continue;
-    zone->keys.push_back({key.signer, State::kPending, now});
+    zone->keys.push_back({key.signer, State::kPending, now, true});
     changes.push_back(StrCat(name.ToString(), ": new key ", int{key.signer.key_tag},
                              "; it is trusted once it has been in the zone for 30 days"));
   }

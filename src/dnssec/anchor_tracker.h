@@ -33,7 +33,8 @@ class AnchorTracker {
   struct Key {
     DelegationSigner signer;  // of the key as it was before it was revoked
     State state = State::kValid;
-    WallTime since{};  // when it came to that state
+    WallTime since{};      // when it came to that state
+    bool learned = false;  // from the zone, not from the operator
   };
   struct Zone {
     Name name;
@@ -52,8 +53,8 @@ class AnchorTracker {
   AnchorTracker(const TrustAnchors& configured, WallTime now);
 
   // Goes on from what Save gave in an earlier life: about keys that the operator trusts, only that they were revoked
-  // counts. kInvalidArgument names the line; nothing has changed then. Zones that are not trusted any more are left
-  // out.
+  // counts; keys that the operator trusted then and does not name any more are left out, and so are zones of which he
+  // trusts nothing. kInvalidArgument names the line; nothing has changed then.
   absl::Status Restore(std::string_view text);
   // Lines of text, the last one a checksum.
   std::string Save() const;

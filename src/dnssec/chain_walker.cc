@@ -43,6 +43,20 @@ unsigned CostOf(const ScannedMessage& scan, unsigned dearest) {
   return std::min(checks, DnssecLimits::kSignatureChecksPerResponse) * dearest;
 }
 
+// Of the keys in a DNSKEY answer: what a signature may cost, with as many keys tried as may be.
+unsigned DearestOf(const ScannedMessage& scan) {
+  constexpr size_t kFixedOctets = 4;
+  unsigned dearest = 0;
+  unsigned keys = 0;
+  for (const RecordEdges& record : scan.records) {
+    const OctetView rdata = RdataOf(scan, record);
+    if (record.type != rr_type::kDnskey || rdata.size() < kFixedOctets) continue;
+    dearest = std::max(dearest, CheckMicroseconds(rdata[3], rdata.subspan(kFixedOctets)));
+    ++keys;
+  }
+  return dearest * std::min(keys, DnssecLimits::kKeyTagCollisionsMax);
+}
+
 unsigned DearestOf(const ZoneKeys& keys) {
   unsigned dearest = 0;
   for (const ZoneKeys::KeyPtr& key : keys.keys()) dearest = std::max(dearest, key->check_microseconds);
@@ -382,8 +396,7 @@ Task<bool> ChainWalker::TryKeys(LinkPtr link, const DelegationSigners* signers, 
   KeysFinding finding;
   const WallTime now = clock_.WallNow();
   std::function<void()> check = [&] { finding = JudgeDnskeys(scan, link->name, *signers, now, budget); };
-  const bool checked =
-      co_await Check(CostOf(scan, CheckMicroseconds(dnssec_algorithm::kEcdsaP256, {})), std::move(check));
+  const bool checked = co_await Check(CostOf(scan, DearestOf(scan)), std::move(check));
   if (!checked) {
     link->status = absl::ResourceExhaustedError("validation: too many checks wait");
     co_return true;

@@ -68,6 +68,8 @@ class ChainWalker {
   bool KnowsCutBelow(const Name& zone, const Name& name) const {
     return cache_.KnowsCutBelow(zone, name, clock_.Now());
   }
+  // What was found is looked for anew when somebody needs it.
+  void Forget() { cache_.Clear(); }
   // What is known at this moment of the way from an anchor to a name, without asking.
   TrustChain KnownChain(const Name& name) const;
   const KeyCache& cache() const { return cache_; }

@@ -16,6 +16,9 @@ constexpr size_t kSoaFixedOctets = 20;
 // What an entry costs beside its octets: itself, its nodes in a map and in the list, its records' own allocations.
 constexpr size_t kEntryOverheadOctets = 320;
 constexpr size_t kRecordOverheadOctets = 64;
+// In iterations of SHA-1: what a hash costs before the first, and what one question may cost.
+constexpr size_t kHashCost = 12;
+constexpr size_t kHashCostMax = 400;
 
 std::string WildcardKey(uint16_t type, const Name& owner) {
   std::string key = {static_cast<char>(type >> 8U), static_cast<char>(type & 0xffU)};
@@ -91,19 +94,21 @@ void DenialCache::AddWildcard(const Name& zone, const ScannedMessage& message, c
   Put(home, home.wildcards, std::move(key), std::move(entry), ttl, now);
 }
 
-std::optional<Octets> DenialCache::Answer(const Name& name, uint16_t type, SteadyTime now, WorkBudget& budget) {
+std::optional<Octets> DenialCache::Answer(const Name& name, uint16_t type, size_t zone_octets_min, SteadyTime now,
+                                          WorkBudget& budget) {
   // A DS record is the business of the zone above.
   Name zone = type == rr_type::kDs ? name.Parent() : name;
-  while (true) {
+  while (zone.wire().size() >= zone_octets_min) {
     const auto found = zones_.find(CanonicalKey(zone));
     if (found != zones_.end()) {
       if (auto answer = AnswerFrom(found->second, name, type, now, budget)) return answer;
       // Where a zone above begins, it says nothing about names in this one.
       return std::nullopt;
     }
-    if (zone.is_root()) return std::nullopt;
+    if (zone.is_root()) break;
     zone = zone.Parent();
   }
+  return std::nullopt;
 }
 
 void DenialCache::Clear() {
@@ -240,6 +245,9 @@ DenialCache::Parts DenialCache::PartsByNsec3(Zone& zone, const Name& name, uint1
                                              WorkBudget& budget) {
   Parts parts;
   if (zone.nsec3s.empty()) return parts;
+  // Deep names in zones that are dear to hash are cheaper to ask about.
+  const size_t names = name.label_count() - zone.name.label_count() + 2;
+  if (names * (kHashCost + zone.iterations) > kHashCostMax) return parts;
   const auto hash_of = [&](const Name& hashed) {
     return budget.TakeHash() ? Nsec3HashOf(hashed, zone.iterations, zone.salt) : std::string();
   };

@@ -42,7 +42,9 @@ class DenialCache {
   // A response to the question, as the zone would have given it to a query with DO: NXDOMAIN, NODATA or what a wildcard
   // says, with SOA and proofs, every TTL what is left of it. Its header has ID 0 and AD set. nullopt where what is
   // known proves nothing, or where finding out costs more than `budget` allows.
-  std::optional<Octets> Answer(const Name& name, uint16_t type, SteadyTime now, WorkBudget& budget);
+  // Zones whose names have fewer octets than `zone_octets_min` are not heard: they have no say about the name.
+  std::optional<Octets> Answer(const Name& name, uint16_t type, size_t zone_octets_min, SteadyTime now,
+                               WorkBudget& budget);
 
   void Clear();
 

@@ -10,6 +10,7 @@
 #include "dns/wire.h"
 #include "dnssec/denial_proof.h"
 #include "dnssec/dnssec_limits.h"
+#include "dnssec/name_tools.h"
 #include "dnssec/rrset_verifier.h"
 
 namespace dotward {
@@ -93,6 +94,7 @@ class Judge {
     }
     const std::string what = StrCat(TypeToString(response_.qtype), " ", name.ToString(),
                                     name_error ? ": not proven not to exist" : ": not proven not to be there");
+    if (deepest != nullptr && IsDeniedBelow(*deepest)) return;  // insecure, which the SOA's judgement has said
     if (deepest != nullptr) {
       return Conclude(name_error ? deepest->NameError(name) : deepest->NoData(name, response_.qtype), deepest->zone(),
                       what);
@@ -107,6 +109,15 @@ class Judge {
     }
     const Name& speaker = zone_speaks ? soa->zone->zone : below != nullptr ? below->zone : name;
     Conclude(budget_.exhausted() ? DenialProof::Result::kOverBudget : DenialProof::Result::kNotProven, speaker, what);
+  }
+
+  // Whether the denial is the word of an unsigned zone below the one that has proofs: behind an alias, these may prove
+  // no more than that the alias is the wildcard's.
+  bool IsDeniedBelow(const DenialProof& proof) const {
+    return std::ranges::any_of(dissected_.parts, [&](const ResponsePart& part) {
+      return part.rrset.type == rr_type::kSoa && part.rrset.section == Section::kAuthority && part.zone != nullptr &&
+             part.zone->verdict.state == ValidationState::kInsecure && IsBelow(part.rrset.owner, proof.zone());
+    });
   }
 
   void Conclude(DenialProof::Result proof, const Name& zone, std::string_view what) {

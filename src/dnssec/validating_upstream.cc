@@ -28,9 +28,17 @@ bool HasSignedProof(const ResponseParts& dissected, uint16_t qtype) {
   });
 }
 
-// Signatures that were asked for by type are covered by no others.
-bool IsUnsignable(const ResponseParts& dissected) {
-  return dissected.classification.kind == ResponseKind::kPositive && dissected.parts.empty();
+// Signatures sign nothing but what stands beside them: one that was asked for by type, or that covers nothing in the
+// answer, is nobody's word.
+bool HasStraySignature(const ScannedMessage& message, const ResponseParts& dissected) {
+  size_t signatures = 0;
+  for (size_t i = 0; i < message.records.size(); ++i) {
+    const bool kept = dissected.classification.records[i].keep;
+    if (kept && message.records[i].type == rr_type::kRrsig) ++signatures;
+  }
+  size_t judged = 0;
+  for (const ResponsePart& part : dissected.parts) judged += part.rrset.signatures.size();
+  return signatures > judged;
 }
 
 // Of an RRset that a wildcard was made into, the labels behind the wildcard's "*"; nullopt where it was not, or where
@@ -65,6 +73,25 @@ void ValidatingUpstream::Adopt(Options options) {
     denials_.Clear();
   }
   options_ = std::move(options);
+}
+
+RouteCondition ValidatingUpstream::ConditionOf(const UpstreamQuery& query) const {
+  RouteCondition condition = upstream_.ConditionOf(query);
+  if (options_.anchors == nullptr) return condition;
+  const Name& name = query.name;
+  const auto raise = [&](const Name& zone) {
+    // A DS is the business of the zone above.
+    if (query.type == rr_type::kDs && zone == name) return;
+    condition.zone_octets = std::max(condition.zone_octets, zone.wire().size());
+  };
+  if (const TrustAnchors::Anchor* anchor = options_.anchors->ClosestTo(name)) raise(anchor->zone);
+  if (const auto* negative = options_.anchors->NegativeFor(name, clock_.WallNow())) raise(negative->zone);
+  return condition;
+}
+
+void ValidatingUpstream::Forget() {
+  denials_.Clear();
+  walker_.Forget();
 }
 
 Task<absl::StatusOr<UpstreamResponse>> ValidatingUpstream::Exchange(const UpstreamQuery& query, Deadline deadline) {
@@ -106,7 +133,7 @@ Task<absl::Status> ValidatingUpstream::Judge(Candidate* candidate, WalkAllowance
     judgement.verdict = Verdict::OverBudget(NameToString(message.scan().qname), "too many sets of records");
     co_return absl::OkStatus();
   }
-  if (IsUnsignable(candidate->dissected)) {
+  if (candidate->dissected.parts.empty() && candidate->dissected.classification.kind == ResponseKind::kPositive) {
     judgement.verdict.state = ValidationState::kIndeterminate;
     co_return absl::OkStatus();
   }
@@ -126,6 +153,9 @@ Task<absl::Status> ValidatingUpstream::Judge(Candidate* candidate, WalkAllowance
   }
   allowance->signature_checks -= budget.signature_checks();
   statistics_.signature_checks.Add(budget.signature_checks());
+  if (HasStraySignature(scan, candidate->dissected)) {
+    judgement.verdict.Weaken({.state = ValidationState::kIndeterminate});
+  }
   co_return absl::OkStatus();
 }
 
@@ -188,6 +218,7 @@ absl::StatusOr<UpstreamResponse> ValidatingUpstream::Deliver(Candidate candidate
     if (!rewritten.ok()) return absl::InternalError(StrCat("validation: ", MessageOf(rewritten.status())));
     response.message = std::make_unique<const Message>(*std::move(rewritten));
   }
+  response.judged = true;
   if (candidate.judged && judgement.verdict.secure()) LearnDenials(candidate);
   return std::move(response);
 }
@@ -201,7 +232,8 @@ std::optional<UpstreamResponse> ValidatingUpstream::FromDenials(const UpstreamQu
   if (std::ranges::find(kNotInBitmaps, query.type) != kNotInBitmaps.end()) return std::nullopt;
   if (options_.anchors->NegativeFor(query.name, clock_.WallNow()) != nullptr) return std::nullopt;
   WorkBudget budget;
-  std::optional<Octets> octets = denials_.Answer(query.name, query.type, clock_.Now(), budget);
+  std::optional<Octets> octets =
+      denials_.Answer(query.name, query.type, ConditionOf(query).zone_octets, clock_.Now(), budget);
   if (!octets) return std::nullopt;
   static const auto name = std::make_shared<const std::string>("aggressive-nsec");
   static const AnswerOrigin origin(*name);
@@ -214,6 +246,7 @@ std::optional<UpstreamResponse> ValidatingUpstream::FromDenials(const UpstreamQu
   response.origin = origin;
   response.received_at = clock_.Now();
   response.authenticated = true;
+  response.judged = true;
   statistics_.from_denials.Add();
   return response;
 }
@@ -226,7 +259,7 @@ void ValidatingUpstream::LearnDenials(const Candidate& candidate) {
     return part.rrset.section == Section::kAuthority &&
            (part.rrset.type == rr_type::kSoa || IsDenialRecord(part.rrset.type));
   };
-  uint32_t ttl = UINT32_MAX;
+  auto ttl = static_cast<uint32_t>(options_.denial_ttl_max.count());
   for (const ResponsePart& part : candidate.dissected.parts) {
     if (!is_denial(part)) continue;
     for (const uint16_t place : part.rrset.records) {

@@ -2,6 +2,7 @@
 #define DOTWARD_DNSSEC_VALIDATING_UPSTREAM_H_
 
 #include <asio/io_context.hpp>
+#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -32,6 +33,7 @@ class ValidatingUpstream final : public Upstream {
   struct Options {
     std::shared_ptr<const TrustAnchors> anchors;  // null: nothing is judged, and every question is handed on
     bool aggressive_nsec = true;
+    std::chrono::seconds denial_ttl_max = std::chrono::hours(1);
   };
 
   // All must outlive it. Until Adopt nothing is judged.
@@ -41,7 +43,12 @@ class ValidatingUpstream final : public Upstream {
   void Adopt(Options options);
 
   Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) override;
-  RouteCondition ConditionOf(const UpstreamQuery& query) const override { return upstream_.ConditionOf(query); }
+  // Of the way, and of the trust: what is said above the closest anchor, positive or negative, says nothing about a
+  // name below it.
+  RouteCondition ConditionOf(const UpstreamQuery& query) const override;
+
+  // Forgets denials, and what chains of trust have come to.
+  void Forget();
 
   // Ends what waits for chains of trust and takes no more of it. Join, which needs the upstream to be closed too, ends
   // when nothing of it runs. Both before the loop stops for good.

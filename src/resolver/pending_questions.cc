@@ -143,11 +143,14 @@ std::optional<PendingQuestions::Surplus> PendingQuestions::FindSurplus(const Pen
     return Surplus{newest.exchange, exchange.waiting.front(), Limit::kProcess};
   }
   if (counts_by_suffix_ && exchange.suffix->exchanges.size() > Limits::kPendingPerSuffixMax) {
-    PendingExchange* const oldest = exchange.suffix->exchanges.front();
+    // Not what was joined just now, however old: some other is there, since there are too many.
+    PendingExchange* oldest = exchange.suffix->exchanges.front();
+    if (oldest == &exchange) oldest = exchange.suffix->exchanges.Next(*oldest);
     return Surplus{oldest, oldest->waiting.front(), Limit::kSuffix};
   }
   if (exchanges_.size() > Limits::kExchangesMax) {
-    PendingExchange* const oldest = unattended_.empty() ? exchanges_.front() : unattended_.front();
+    PendingExchange* oldest = unattended_.empty() ? exchanges_.front() : unattended_.front();
+    if (oldest == &exchange) oldest = exchanges_.Next(*oldest);
     return Surplus{oldest, oldest->waiting.front(), Limit::kProcess};
   }
   return std::nullopt;

@@ -113,6 +113,11 @@ QueryCoalescer::Outlook QueryCoalescer::OutlookOf(const UpstreamQuery& query, St
 void QueryCoalescer::Admit(ResolutionWaiter& waiter, SteadyTime now) {
   const CacheKey asked = AskedAs(waiter.question);
   if (PendingExchange* const under_way = pending_.Find(asked)) {
+    // What is fetched before it is needed is still there, in this form or in another.
+    if (under_way->refresh) {
+      const RouteCondition route = upstream_.ConditionOf(QueryOf(asked));
+      if (ResolutionPtr known = FromCache(waiter.question, route, now)) return waiter.Complete(std::move(known));
+    }
     statistics_.joined.Add();
     return Join(*under_way, waiter, now);
   }
@@ -122,6 +127,11 @@ void QueryCoalescer::Admit(ResolutionWaiter& waiter, SteadyTime now) {
   started->returns = route.returns;
   pending_.Start(*started);
   Join(*started, waiter, now);
+  if (started->waiting.empty() && pending_.exchanges() > ResolverLimits::kRefreshExchangesMax) {
+    // Who asked has a stale answer already, and there is no room for what nobody waits for.
+    if (started->stale != nullptr) stale_waits_.Remove(*started->stale);
+    return pending_.End(*started);
+  }
   // Last: it may run to its end inside this call.
   exchanges_running_.Spawn(Run(std::move(started)));
 }
@@ -132,8 +142,8 @@ CacheKey QueryCoalescer::AskedAs(const CacheKey& question) const {
   return asked;
 }
 
-// In the order in which it is good: the answer itself, then what follows from another, then why there is none.
-ResolutionPtr QueryCoalescer::WithoutAsking(const CacheKey& question, const RouteCondition& route, SteadyTime now) {
+// In the order in which it is good: the answer itself, then what follows from another.
+ResolutionPtr QueryCoalescer::FromCache(const CacheKey& question, const RouteCondition& route, SteadyTime now) {
   // The exchange that answered this question may have ended while it was on its way here.
   if (auto cached = cache_.Lookup(question, now, LookupPurpose::kRecheck)) {
     statistics_.answered_late.Add();
@@ -147,6 +157,12 @@ ResolutionPtr QueryCoalescer::WithoutAsking(const CacheKey& question, const Rout
     statistics_.denied_by_cut.Add();
     return Answered(std::move(image));
   }
+  return nullptr;
+}
+
+// Behind that, why there is no answer.
+ResolutionPtr QueryCoalescer::WithoutAsking(const CacheKey& question, const RouteCondition& route, SteadyTime now) {
+  if (ResolutionPtr known = FromCache(question, route, now)) return known;
   const RememberedFailure* const failure = LastFailure(AskedAs(question), route);
   if (failure == nullptr) return nullptr;
   auto stale = failure->told->bogus ? std::nullopt : cache_.LookupStale(question, now);
@@ -346,7 +362,7 @@ ResolutionPtr QueryCoalescer::ConcludeFor(bool dnssec_ok, const PendingExchange&
 }
 
 bool QueryCoalescer::IsTrustedWithAd(const UpstreamQuery& query, const UpstreamResponse& response) const {
-  if (options_.validated) return !query.checking_disabled && query.klass == rr_class::kIn;
+  if (options_.validated) return response.judged && !query.checking_disabled;
   return options_.trust_upstream_ad && response.authenticated;
 }
 

@@ -75,6 +75,9 @@ class QueryCoalescer {
   // leaves the cache as it is. Thread-safe.
   void Refresh(const CacheKey& question);
 
+  // Failures of the past are none any more.
+  void ForgetFailures() { failures_.Clear(); }
+
   // Ends when no exchange is under way.
   Task<> Join();
 
@@ -107,6 +110,7 @@ class QueryCoalescer {
   // The question as it is asked, and known while it is under way.
   CacheKey AskedAs(const CacheKey& question) const;
   // What can be said without asking; null where nothing can.
+  ResolutionPtr FromCache(const CacheKey& question, const RouteCondition& route, SteadyTime now);
   ResolutionPtr WithoutAsking(const CacheKey& question, const RouteCondition& route, SteadyTime now);
   // What is remembered of the question, if it still counts; null otherwise.
   const RememberedFailure* LastFailure(const CacheKey& question, const RouteCondition& route) const;

@@ -51,6 +51,20 @@ TEST(ExtendedErrorsTest, R6_WhatAValidatorOfOursSaysIsNotTheUpstreams) {
   EXPECT_EQ(texts(ErrorAuthor::kOurs), "old|too many iterations|");
 }
 
+TEST(ExtendedErrorsTest, R6_WhatAValidatorOfOursSaysIsNeverCrowdedOut) {
+  std::vector<EdnsOption> options(Limits::kExtendedErrorsMax + 2, Ede(EdeCode::kStaleAnswer, "old"));
+  options.push_back(Ede(EdeCode::kOther, "ours"));
+  const Octets octets = MessageBuilder::ResponseTo(MessageBuilder::Query(1, "www.example.", rr_type::kA).Build())
+                            .WithEdns({.options = std::move(options)})
+                            .Build();
+  ScannedMessage scan;
+  ASSERT_EQ(ScanMessage(octets, MessageSide::kResponse, scan), ScanFault::kNone);
+  const std::vector<ExtendedError> errors = ExtendedErrorsOf(scan, "quad9", ErrorAuthor::kLastIsOurs);
+  ASSERT_EQ(errors.size(), Limits::kExtendedErrorsMax);
+  EXPECT_EQ(errors.front().text, "quad9: old");
+  EXPECT_EQ(errors.back().text, "ours");
+}
+
 TEST(ExtendedErrorsTest, R6_EveryCodeIsPassedOn) {
   for (unsigned code = 0; code < 65'536; code += 257) {
     const std::vector<ExtendedError> errors = ErrorsOf({Ede(static_cast<EdeCode>(code))});

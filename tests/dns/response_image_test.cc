@@ -145,8 +145,10 @@ TEST(PromiseC7, WithoutDnssecAnImageIsTheSameAnswerWithoutSignaturesAndProofs) {
 }
 
 TEST(PromiseC5, DenialBelowHasTheSameRecordsUnderTheOtherQuestion) {
-  const absl::StatusOr<ImagePtr> image =
-      Build(To("b.example.", rr_type::kA).WithRcode(Rcode::kNxDomain).Authority("example.", 300, Soa(120)));
+  const absl::StatusOr<ImagePtr> image = Build(To("b.example.", rr_type::kA)
+                                                   .WithRcode(Rcode::kNxDomain)
+                                                   .Authority("example.", 300, Soa(120))
+                                                   .WithEdns({.options = {Ede(EdeCode::kOther, "synthesized")}}));
   ASSERT_TRUE(image.ok());
   const Octets question = plain::QuestionOf("x.a.b.example", rr_type::kAaaa);
   const ImagePtr below = ResponseImage::DenialBelow(**image, question, kReceivedAt + seconds(5));
@@ -158,6 +160,8 @@ TEST(PromiseC5, DenialBelowHasTheSameRecordsUnderTheOtherQuestion) {
   const std::optional<plain::Decoded> was = plain::Decode((*image)->ToMessage());
   const std::optional<plain::Decoded> decoded = plain::Decode(below->ToMessage());
   ASSERT_TRUE(was && decoded);
+  EXPECT_EQ(decoded->opt_count, 1U);
+  EXPECT_EQ(Copy(below->error_options()), Copy((*image)->error_options()));
   ASSERT_EQ(decoded->records.size(), 1U);
   EXPECT_EQ(decoded->records[0].owner, plain::WireOf("example"));
   EXPECT_EQ(decoded->records[0].ttl, 120U);

@@ -195,6 +195,14 @@ TEST_F(AnchorTrackerTest, KeyThatWasRevokedStaysSoAfterARestart) {
   EXPECT_TRUE(Trusts(new_));
 }
 
+TEST_F(AnchorTrackerTest, KeyThatTheOperatorTrustsNoMoreDoesNotComeBack) {
+  const AnchorTracker before(Trusting({&old_, &new_}), now_);
+  tracker_ = AnchorTracker(Trusting({&old_}), now_);
+  ASSERT_TRUE(tracker_.Restore(before.Save()).ok());
+  EXPECT_TRUE(Trusts(old_));
+  EXPECT_FALSE(Trusts(new_));
+}
+
 TEST_F(AnchorTrackerTest, AnchorWithAnotherDigestIsTheSameKey) {
   TrustAnchors anchors;
   anchors.Add(Root(), old_.Signer(4));

@@ -39,7 +39,7 @@ class DenialCacheTest : public testing::Test {
 
   std::optional<Octets> Ask(std::string_view name, uint16_t type = rr_type::kA) {
     WorkBudget budget;
-    return cache_.Answer(N(name), type, now_, budget);
+    return cache_.Answer(N(name), type, zone_octets_min_, now_, budget);
   }
 
   // "NXDOMAIN 3": the RCODE and the records of the authority section; empty where nothing is known.
@@ -61,6 +61,7 @@ class DenialCacheTest : public testing::Test {
   static MessageBuilder WithSoa() { return Response().Authority("example.", 300, Soa(120)); }
 
   SteadyTime now_{std::chrono::hours(1)};
+  size_t zone_octets_min_ = 1;
   DenialCache cache_;
   const TestSigner signer_{"example."};
 };
@@ -157,6 +158,13 @@ TEST_F(NsecDenialCacheTest, ForgetsWhenTheTimeIsOver) {
   EXPECT_EQ(Outcome("a.example."), "");
 }
 
+TEST_F(NsecDenialCacheTest, ZonesAboveWhatHasASayAreNotHeard) {
+  LearnRange("example.", "www.example.", {rr_type::kNs, rr_type::kSoa});
+  EXPECT_EQ(Outcome("host.corp.example."), "NXDOMAIN 2");
+  zone_octets_min_ = N("corp.example.").wire().size();
+  EXPECT_EQ(Outcome("host.corp.example."), "");
+}
+
 TEST_F(NsecDenialCacheTest, RecordsOfAnotherZoneAreNotTaken) {
   Learn(WithSoa().Authority("example.", 300, Nsec("b.example.", {rr_type::kNs, rr_type::kSoa})), "sub.example.");
   EXPECT_EQ(cache_.size(), 0U);
@@ -247,13 +255,18 @@ TEST_F(Nsec3DenialCacheTest, ZoneThatIsHashedAnewIsLearnedAnew) {
   EXPECT_EQ(cache_.size(), 3U) << "an SOA and two ranges";
 }
 
-TEST_F(Nsec3DenialCacheTest, LabelsBeyondTheBudgetAreAskedFor) {
+TEST_F(Nsec3DenialCacheTest, NamesThatAreDearToHashAreAskedFor) {
   LearnZone({"example.", "www.example."});
-  std::string name = "example.";
-  for (unsigned n = 0; n < DnssecLimits::kNsec3HashesPerResponse + 2; ++n) name.insert(0, "x.");
-  WorkBudget budget;
-  EXPECT_FALSE(cache_.Answer(N(name), rr_type::kA, now_, budget));
-  EXPECT_TRUE(budget.exhausted());
+  const auto deep = [](unsigned labels) {
+    std::string name = "example.";
+    for (unsigned n = 0; n < labels; ++n) name.insert(0, "x.");
+    return name;
+  };
+  EXPECT_EQ(Outcome(deep(10)).substr(0, 8), "NXDOMAIN");
+  EXPECT_EQ(Outcome(deep(60)), "");
+  LearnZone({"example.", "www.example."}, DnssecLimits::kNsec3IterationsMax);
+  EXPECT_EQ(Outcome(deep(3)).substr(0, 8), "NXDOMAIN");
+  EXPECT_EQ(Outcome(deep(10)), "");
 }
 
 TEST_F(NsecDenialCacheTest, MemoryStaysWithinItsBound) {
@@ -274,11 +287,12 @@ TEST_F(NsecDenialCacheTest, MemoryStaysWithinItsBound) {
     }
     ASSERT_LE(small.octets(), 50'000U);
     WorkBudget budget;
-    ASSERT_TRUE(small.Answer(N("a." + zone), rr_type::kA, now_, budget));
+    ASSERT_TRUE(small.Answer(N("a." + zone), rr_type::kA, 1, now_, budget));
   }
   EXPECT_GT(small.size(), 20U);
   WorkBudget budget;
-  EXPECT_FALSE(small.Answer(N("a.z0.example."), rr_type::kA, now_, budget)) << "what was not used for longest has gone";
+  EXPECT_FALSE(small.Answer(N("a.z0.example."), rr_type::kA, 1, now_, budget))
+      << "what was not used for longest has gone";
 }
 
 }  // namespace

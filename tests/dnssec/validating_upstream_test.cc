@@ -641,6 +641,30 @@ TEST_F(ValidatingUpstreamTest, LinksInFlightAreBounded) {
   for (auto& outcome : outcomes) outcome.Wait(loop_);
 }
 
+// --- what stands beside an answer ---
+
+TEST_F(ValidatingUpstreamTest, AnUnsignedZoneBehindAWildcardAliasMayDeny) {
+  // aws.example. is delegated without DS; *.example. is an alias into it.
+  world_.On("aws.example.", rr_type::kDs)
+      .SignedSoa(Example())
+      .SignedNsec(Example(), "aws.example.", "www.example.", {rr_type::kNs});
+  world_.On("lb.aws.example.", rr_type::kDs)
+      .SignedSoa(Example())
+      .SignedNsec(Example(), "aws.example.", "www.example.", {rr_type::kNs});
+  world_.On("x.example.", rr_type::kAaaa)
+      .Expanded(Example(), "*.example.", "x.example.", {Cname("lb.aws.example.")})
+      .SignedNsec(Example(), "www.example.", "example.", {rr_type::kA})
+      .Plain(kAuthority, "aws.example.", {Soa(300)});
+  ExpectInsecure("x.example.", rr_type::kAaaa);
+}
+
+TEST_F(ValidatingUpstreamTest, PromiseR4SignaturesThatSignNothingAreNeverSecure) {
+  world_.On("www.example.", rr_type::kRrsig)
+      .Plain(kAnswer, "www.example.", {Example().Sign("www.example.", 300, {A("192.0.2.1")})})
+      .SignedNsec(Example(), "www.example.", "example.", {rr_type::kA});
+  ExpectInsecure("www.example.", rr_type::kRrsig);
+}
+
 // --- denials that answer for other names (RFC 8198) ---
 
 class AggressiveTest : public ValidatingUpstreamTest {

@@ -142,6 +142,32 @@ class NaiveBook {
 };
 
 // Clients come and go, and their number swings around every point at which the book begins or ends to count by suffix.
+TEST(PendingQuestionsTest, WhatWasJoinedJustNowIsNeverTheSurplusHoweverOldItIs) {
+  PendingQuestions pending({.waiting_per_client = 1'000'000});
+  std::list<PendingExchange> exchanges;
+  std::list<Waiter> waiters;
+  for (size_t i = 0; i < Limits::kPendingPerSuffixMax; ++i) {
+    Waiter& waiter = waiters.emplace_back("w" + std::to_string(i) + ".x.test.", "192.0.2.1");
+    pending.Start(exchanges.emplace_back(waiter.waiter.question, kDeadline));
+    pending.Wait(waiter.waiter, exchanges.back());
+    ASSERT_FALSE(pending.FindSurplus(waiter.waiter));
+  }
+  // One more that nobody waits for, as a refresh is; then the oldest is asked for once more.
+  const Name name = *Name::Parse("refresh.x.test.");
+  PendingExchange refresh({.qname = name.wire(), .qtype = 1}, kDeadline);
+  pending.Start(refresh);
+  Waiter again("w0.x.test.", "192.0.2.2");
+  pending.Wait(again.waiter, exchanges.front());
+  const auto surplus = pending.FindSurplus(again.waiter);
+  ASSERT_TRUE(surplus);
+  EXPECT_NE(surplus->exchange, &exchanges.front());
+  EXPECT_EQ(surplus->exchange, &*std::next(exchanges.begin()));
+  pending.Leave(again.waiter);
+  for (Waiter& waiter : waiters) pending.Leave(waiter.waiter);
+  for (PendingExchange& exchange : exchanges) pending.End(exchange);
+  pending.End(refresh);
+}
+
 TEST(PendingQuestionsTest, AgreesWithANaiveBook) {
   constexpr size_t kPlaces = 9;
   PendingQuestions pending({.waiting_per_client = kPlaces, .hash_seed = 3});

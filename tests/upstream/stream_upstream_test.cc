@@ -89,7 +89,7 @@ class StreamUpstreamTest : public UpstreamFixture {
   // to answer whether it is there.
   std::list<Held> HoldMany(const LoopbackDotServer& server, StreamUpstream& upstream, size_t count,
                            std::string_view suffix) {
-    constexpr size_t kAtOnce = 4096;
+    constexpr size_t kAtOnce = 1024;
     const uint64_t before = server.counters().queries;
     std::list<Held> all;
     for (size_t held = 0; held < count;) {
