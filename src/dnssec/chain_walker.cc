@@ -193,12 +193,21 @@ Task<absl::Status> ChainWalker::WaitFor(LinkPtr link, const WalkAllowance* allow
   co_return link->done ? absl::OkStatus() : status;
 }
 
-Task<bool> ChainWalker::Check(unsigned microseconds, std::function<void()> check) {
+Task<bool> ChainWalker::Check(LinkPtr link, unsigned microseconds, std::function<void(WorkBudget&)> check) {
+  WorkBudget budget(link->allowance.signature_checks);
   if (microseconds > DnssecLimits::kCheckInlineMicrosecondsMax) {
     statistics_.beside_loop.Add();
-    co_return co_await checks_.Run(microseconds, std::move(check));
+    std::function<void()> bounded = [&] { check(budget); };
+    const bool checked = co_await checks_.Run(microseconds, std::move(bounded));
+    if (!checked) {
+      link->status = absl::ResourceExhaustedError("validation: too many checks wait");
+      co_return false;
+    }
+  } else {
+    check(budget);
   }
-  check();
+  link->allowance.signature_checks -= budget.signature_checks();
+  statistics_.signature_checks.Add(budget.signature_checks());
   co_return true;
 }
 
@@ -330,17 +339,13 @@ Task<bool> ChainWalker::TryLink(LinkPtr link, const UpstreamResponse* response, 
                                          ": nothing in the answer of ", *response->upstream, " is signed by the zone")),
                    which);
   }
-  WorkBudget budget(link->allowance.signature_checks);
   LinkFinding finding;
   const WallTime now = clock_.WallNow();
-  std::function<void()> check = [&] { finding = JudgeLink(scan, link->name, *above->keys, now, budget); };
-  const bool checked = co_await Check(CostOf(scan, DearestOf(*above->keys)), std::move(check));
-  if (!checked) {
-    link->status = absl::ResourceExhaustedError("validation: too many checks wait");
-    co_return true;
-  }
-  link->allowance.signature_checks -= budget.signature_checks();
-  statistics_.signature_checks.Add(budget.signature_checks());
+  std::function<void(WorkBudget&)> check = [&](WorkBudget& budget) {
+    finding = JudgeLink(scan, link->name, *above->keys, now, budget);
+  };
+  const bool checked = co_await Check(link, CostOf(scan, DearestOf(*above->keys)), std::move(check));
+  if (!checked) co_return true;
   if (finding.verdict.bogus()) co_return Fail(*link, std::move(finding.verdict), which);
   switch (finding.kind) {
     case LinkFinding::Kind::kUnsigned:
@@ -392,17 +397,13 @@ Task<bool> ChainWalker::TryKeys(LinkPtr link, const DelegationSigners* signers, 
     link->status = NoAnswer(link->name, rr_type::kDnskey, *response);
     co_return true;
   }
-  WorkBudget budget(link->allowance.signature_checks);
   KeysFinding finding;
   const WallTime now = clock_.WallNow();
-  std::function<void()> check = [&] { finding = JudgeDnskeys(scan, link->name, *signers, now, budget); };
-  const bool checked = co_await Check(CostOf(scan, DearestOf(scan)), std::move(check));
-  if (!checked) {
-    link->status = absl::ResourceExhaustedError("validation: too many checks wait");
-    co_return true;
-  }
-  link->allowance.signature_checks -= budget.signature_checks();
-  statistics_.signature_checks.Add(budget.signature_checks());
+  std::function<void(WorkBudget&)> check = [&](WorkBudget& budget) {
+    finding = JudgeDnskeys(scan, link->name, *signers, now, budget);
+  };
+  const bool checked = co_await Check(link, CostOf(scan, DearestOf(scan)), std::move(check));
+  if (!checked) co_return true;
   if (finding.verdict.bogus()) co_return Fail(*link, std::move(finding.verdict), which);
   if (link->anchors != anchors_) co_return true;
   ZoneStatus status{.zone = link->name,

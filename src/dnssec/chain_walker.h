@@ -117,8 +117,9 @@ class ChainWalker {
   bool Fail(Link& link, Verdict verdict, Try which);
   // Ends when the link was found; a status where the allowance ended before.
   Task<absl::Status> WaitFor(LinkPtr link, const WalkAllowance* allowance);
-  // Runs a check here or, where it is dear, beside the loop. False where too many wait.
-  Task<bool> Check(unsigned microseconds, std::function<void()> check);
+  // Runs a check here or, where it is dear, beside the loop, and takes what it spent from the link's allowance. False
+  // where too many wait, which the link's status says then.
+  Task<bool> Check(LinkPtr link, unsigned microseconds, std::function<void(WorkBudget&)> check);
 
   Task<Response> Fetch(Name name, uint16_t type, Deadline deadline, std::shared_ptr<const std::string> not_from,
                        Cancellation* cancellation);
