@@ -94,32 +94,43 @@ std::string TimeText(WallTime time) {
   return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
-Json ToJson(const CacheEntry& entry, const ControlMoment& now) {
+// The verdict under its name and, of what is bogus, the reason.
+void AddVerdict(const AnswerTrust& trust, Json* json) {
+  (*json)["verdict"] = KnownVerdictToString(trust.verdict);
+  if (!trust.reason) return;
+  (*json)["reason"] = trust.reason->text;
+  (*json)["reason_code"] = static_cast<unsigned>(trust.reason->code);
+}
+
+Json ToJson(const CacheEntry& entry, const AnswerTrust* trust, const ControlMoment& now) {
   const ResponseImage& image = *entry.image;
   const OctetView type_and_class = image.question().last(4);
   const uint32_t age = image.AgeSeconds(now.steady);
   const bool expired = image.Expired(now.steady);
-  return {{"name", NameToString(image.qname())},
-          {"type", TypeToString(ReadU16(&type_and_class[0]))},
-          {"class", ClassToString(ReadU16(&type_and_class[2]))},
-          {"every_type", entry.every_type},
-          {"dnssec_ok", entry.dnssec_ok},
-          {"checking_disabled", entry.checking_disabled},
-          {"kind", ResponseKindToString(image.kind())},
-          {"rcode", RcodeToString(image.rcode())},
-          {"authentic_data", image.authentic_data()},
-          {"received_at", TimeText(now.wall - std::chrono::duration_cast<WallTime::duration>(image.Age(now.steady)))},
-          {"age_seconds", age},
-          {"lifetime_seconds", image.lifetime_seconds()},
-          {"ttl_seconds", expired ? 0 : image.lifetime_seconds() - std::min(image.lifetime_seconds(), age)},
-          {"expired", expired},
-          {"unused_seconds", entry.unused_seconds},
-          {"uses", entry.uses},
-          {"upstream", std::string(image.upstream())},
-          {"server", std::string(image.origin().server())},
-          {"bytes", image.memory_octets()},
-          {"extended_errors", ToJson(ErrorsOf(image))},
-          {"records", RecordsOf(image, age)}};
+  Json json = {
+      {"name", NameToString(image.qname())},
+      {"type", TypeToString(ReadU16(&type_and_class[0]))},
+      {"class", ClassToString(ReadU16(&type_and_class[2]))},
+      {"every_type", entry.every_type},
+      {"dnssec_ok", entry.dnssec_ok},
+      {"checking_disabled", entry.checking_disabled},
+      {"kind", ResponseKindToString(image.kind())},
+      {"rcode", RcodeToString(image.rcode())},
+      {"authentic_data", image.authentic_data()},
+      {"received_at", TimeText(now.wall - std::chrono::duration_cast<WallTime::duration>(image.Age(now.steady)))},
+      {"age_seconds", age},
+      {"lifetime_seconds", image.lifetime_seconds()},
+      {"ttl_seconds", expired ? 0 : image.lifetime_seconds() - std::min(image.lifetime_seconds(), age)},
+      {"expired", expired},
+      {"unused_seconds", entry.unused_seconds},
+      {"uses", entry.uses},
+      {"upstream", std::string(image.upstream())},
+      {"server", std::string(image.origin().server())},
+      {"bytes", image.memory_octets()},
+      {"extended_errors", ToJson(ErrorsOf(image))},
+      {"records", RecordsOf(image, age)}};
+  if (trust != nullptr) AddVerdict(*trust, &json);
+  return json;
 }
 
 std::string_view PolicyToString(UpstreamPolicy policy) {
@@ -182,9 +193,10 @@ std::string_view OutcomeOf(const WhyReport& report, SteadyTime now) {
     case PolicyVerdict::kProceed:
       break;
   }
-  for (const CacheEntry& entry : report.entries) {
-    const bool serves = !entry.dnssec_ok && !entry.checking_disabled && !entry.image->Expired(now);
-    if (serves) return "answered from the cache";
+  for (const auto& [entry, trust] : report.entries) {
+    if (entry.checking_disabled || entry.image->Expired(now)) continue;
+    // What was asked for with DO answers the others as well, without what they did not ask for.
+    if (!entry.dnssec_ok || entry.image->WithoutDnssec(now)) return "answered from the cache";
   }
   const QueryCoalescer::Outlook& outlook = report.outlook;
   const bool remembered = outlook.failure && outlook.failure->asked_again_in > Duration::zero();
@@ -202,6 +214,8 @@ Json ToJson(const QueryCoalescer::Outlook::Failure& failure) {
           {"extended_errors", ToJson(failure.errors)}};
 }
 
+WallTime WallTimeOf(uint32_t seconds) { return WallTime(std::chrono::seconds(seconds)); }
+
 // From the anchor down; a zone without a key is one that is not secure.
 Json ToJson(const TrustChain& chain) {
   Json json = {{"negative_trust_anchor", nullptr}, {"trust_anchor", nullptr}, {"zones", Json::array()}};
@@ -217,10 +231,34 @@ Json ToJson(const TrustChain& chain) {
     if (zone->keys != nullptr) {
       step["key_tag"] = zone->key_tag;
       step["algorithm"] = AlgorithmToString(zone->algorithm);
-      step["signed_from"] = TimeText(WallTime(std::chrono::seconds(zone->inception)));
-      step["signed_until"] = TimeText(WallTime(std::chrono::seconds(zone->expiration)));
+      step["signed_from"] = TimeText(WallTimeOf(zone->inception));
+      step["signed_until"] = TimeText(WallTimeOf(zone->expiration));
     }
     json["zones"].push_back(std::move(step));
+  }
+  return json;
+}
+
+// Each RRset of an answer, with who has signed it.
+Json ToJson(const AnswerTrust& answer) {
+  Json json = Json::object();
+  AddVerdict(answer, &json);
+  json["has_signatures"] = answer.has_signatures;
+  json["rrsets"] = Json::array();
+  for (const RrsetTrust& rrset : answer.rrsets) {
+    Json signatures = Json::array();
+    for (const SignatureFields& signature : rrset.signatures) {
+      signatures.push_back({{"key_tag", signature.key_tag},
+                            {"algorithm", AlgorithmToString(signature.algorithm)},
+                            {"signer", signature.signer.ToString()},
+                            {"signed_from", TimeText(WallTimeOf(signature.inception))},
+                            {"signed_until", TimeText(WallTimeOf(signature.expiration))}});
+    }
+    json["rrsets"].push_back({{"section", SectionToString(rrset.section)},
+                              {"name", rrset.owner.ToString()},
+                              {"type", TypeToString(rrset.type)},
+                              {"verdict", KnownVerdictToString(rrset.verdict)},
+                              {"signatures", std::move(signatures)}});
   }
   return json;
 }
@@ -318,9 +356,9 @@ std::string RenderUpstreams(const std::vector<UpstreamSnapshot>& upstreams) {
   return Line(json);
 }
 
-std::string RenderCacheEntry(const CacheEntry& entry, const ControlMoment& now) {
+std::string RenderCacheEntry(const CacheEntry& entry, const AnswerTrust* trust, const ControlMoment& now) {
   Json json = Reply();
-  json.update(ToJson(entry, now));
+  json.update(ToJson(entry, trust, now));
   return Line(json);
 }
 
@@ -352,11 +390,15 @@ std::string RenderWhy(const ControlRequest& request, const WhyReport& report,
     json["policy"]["records"] = RecordsOf(*report.local, 0);
   }
   json["cache"] = Json::array();
-  for (const CacheEntry& entry : report.entries) json["cache"].push_back(ToJson(entry, now));
+  for (const auto& [entry, trust] : report.entries) json["cache"].push_back(ToJson(entry, &trust, now));
   json["stale_after_seconds"] = nullptr;
   if (report.outlook.stale) json["stale_after_seconds"] = Seconds(report.outlook.stale_after);
   json["chain_of_trust"] = nullptr;
-  if (report.chain) json["chain_of_trust"] = ToJson(*report.chain);
+  if (report.chain) {
+    json["chain_of_trust"] = ToJson(*report.chain);
+    json["chain_of_trust"]["answer"] = nullptr;
+    if (report.answer) json["chain_of_trust"]["answer"] = ToJson(*report.answer);
+  }
   json["failure"] = nullptr;
   if (report.outlook.failure) json["failure"] = ToJson(*report.outlook.failure);
   json["route"] = nullptr;

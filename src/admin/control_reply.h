@@ -33,8 +33,9 @@ struct ControlMoment {
   WallTime wall;
 };
 
-// One entry of the cache, its records with the TTLs that a client would be told at `now`.
-std::string RenderCacheEntry(const CacheEntry& entry, const ControlMoment& now);
+// One entry of the cache, its records with the TTLs that a client would be told at `now`. `trust` may be null: a walk
+// over the whole cache does not look at the chain of trust of each.
+std::string RenderCacheEntry(const CacheEntry& entry, const AnswerTrust* trust, const ControlMoment& now);
 // The line behind the last entry.
 std::string RenderEndOfEntries(uint64_t entries);
 std::string RenderFlushed(uint64_t entries);

@@ -10,6 +10,7 @@
 #include <asio/post.hpp>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "admin/control_reply.h"
@@ -219,7 +220,10 @@ Task<> ControlServer::ReplyWithEntries(ConnectionPtr connection, ControlRequest 
     }
     for (const CacheEntry& entry : entries) {
       if (!whole_cache && !IsWanted(entry, request)) continue;
-      const bool taken = co_await Send(connection, RenderCacheEntry(entry, {clock_.Now(), clock_.WallNow()}));
+      std::optional<AnswerTrust> trust;
+      if (!whole_cache) trust = service_.TrustOf(entry);
+      const ControlMoment now{clock_.Now(), clock_.WallNow()};
+      const bool taken = co_await Send(connection, RenderCacheEntry(entry, trust ? &*trust : nullptr, now));
       if (!taken) co_return;
       ++sent;
     }

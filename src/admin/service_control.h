@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/answer_trust.h"
 #include "admin/slow_queries.h"
 #include "admin/statistics.h"
 #include "base/ip_address.h"
@@ -42,11 +43,13 @@ struct WhyReport {
   std::vector<ExtendedError> errors;  // with kRefuse
   ImagePtr local;                     // with kAnswer
   // What the cache has that could answer the question, for each DO and CD; what has expired included.
-  std::vector<CacheEntry> entries;
+  std::vector<JudgedEntry> entries;
   // What would become of it where the cache has no fresh answer.
   QueryCoalescer::Outlook outlook;
   // Where answers are validated: what is known of the chain of trust.
   std::optional<TrustChain> chain;
+  // And of the answer at its end; nullopt where nothing is.
+  std::optional<AnswerTrust> answer;
   // Where it would be asked; nullopt where no route has the name.
   std::optional<RouteSnapshot> route;
 };
@@ -93,6 +96,9 @@ class ServiceControl {
 
   // Everything that is stored under the name, expired or not. Changes no counter and no order of use.
   virtual std::vector<CacheEntry> CacheEntriesOf(const Name& name) = 0;
+  // How an entry was judged, as far as that is known now. Blocks for one turn of the forwarding loop; once the server
+  // has stopped, it is what the entry says by itself.
+  virtual AnswerTrust TrustOf(const CacheEntry& entry) = 0;
   // The next few entries of a walk over the cache; false where it has ended. See ResponseCache::Walk.
   virtual bool WalkCache(CacheCursor& cursor, std::vector<CacheEntry>& entries) = 0;
   // How many entries were removed: those of the name, those at and below the zone (the root: all). A large cache takes

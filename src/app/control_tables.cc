@@ -428,12 +428,20 @@ std::string Errors(const Json& reply, const std::string& lead) {
   return text;
 }
 
+// Why something is bogus, where it is.
+std::string Reason(const Json& reply, const std::string& lead) {
+  const std::string reason = Text(reply, "reason");
+  return reason.empty() ? "" : Wrap(StrCat(lead, "EDE ", Fixed(Number(reply, "reason_code")), ": "), reason);
+}
+
 // What an entry is, without its name and type.
 std::string Describe(const Json& entry) {
   const double ttl = Number(entry, "ttl_seconds");
   std::string text = Flag(entry, "expired") ? "expired" : StrCat(Span(ttl), " left");
   StrAppend(&text, " of ", Span(Number(entry, "lifetime_seconds")), ", ", Span(Number(entry, "age_seconds")), " old, ",
-            Text(entry, "rcode"), " ", Text(entry, "kind"));
+            Text(entry, "rcode"));
+  if (Text(entry, "kind") != Text(entry, "rcode")) StrAppend(&text, " ", Text(entry, "kind"));
+  if (const std::string verdict = Text(entry, "verdict"); !verdict.empty()) StrAppend(&text, ", ", verdict);
   const std::string upstream = Text(entry, "upstream");
   if (!upstream.empty()) StrAppend(&text, ", from ", upstream);
   if (const std::string server = Text(entry, "server"); !server.empty()) StrAppend(&text, " ", server);
@@ -450,7 +458,7 @@ std::string RenderEntry(const Json& entry, Colour colour) {
   const std::string who = StrCat(Text(entry, "name"), " ", Text(entry, "type"));
   std::string text = StrCat(Paint(Shorten(who, kColumns), Mood::kStrong, colour), "\n", Wrap("  ", Describe(entry)));
   for (const Json& record : List(entry, "records")) StrAppend(&text, "    ", RecordLine(record), "\n");
-  return text + Errors(entry, "    ");
+  return text + Reason(entry, "    ") + Errors(entry, "    ");
 }
 
 // One line an entry: its name gives way.
@@ -509,15 +517,40 @@ std::string RenderWhyFailure(const Json& reply) {
   return text + Errors(*failure, "           ");
 }
 
+// The end of the chain, an RRset after the other.
+std::string RenderWhyAnswer(const Json& chain) {
+  const Json& answer = Object(chain, "answer");
+  const std::string verdict = Text(answer, "verdict");
+  if (verdict.empty()) return Wrap("answer     ", "not known: it was not asked for lately");
+  const bool without = verdict == "secure" && !Flag(answer, "has_signatures");
+  std::string text = Wrap("answer     ", StrCat(verdict, without ? ", kept without its signatures" : ""));
+  text += Reason(answer, "           ");
+  for (const Json& rrset : List(answer, "rrsets")) {
+    std::string line = StrCat(Text(rrset, "name"), " ", Text(rrset, "type"), " ", Text(rrset, "verdict"));
+    std::string_view lead = ": signed by";
+    for (const Json& signature : List(rrset, "signatures")) {
+      StrAppend(&line, lead, " key ", Fixed(Number(signature, "key_tag")), " ", Text(signature, "algorithm"), " of ",
+                Text(signature, "signer"), " from ", Text(signature, "signed_from"), " until ",
+                Text(signature, "signed_until"));
+      lead = "; and by";
+    }
+    text += Wrap("           ", line);
+  }
+  return text;
+}
+
 // The chain of trust, a line a zone.
 std::string RenderWhyChain(const Json& reply) {
   const auto chain = reply.find("chain_of_trust");
   if (chain == reply.end() || !chain->is_object()) return "";
   if (const std::string zone = Text(*chain, "negative_trust_anchor"); !zone.empty()) {
-    return Wrap("trust      ", StrCat("not validated: ", zone, " has a negative trust anchor"));
+    return Wrap("trust      ", StrCat("not validated: ", zone, " has a negative trust anchor")) +
+           RenderWhyAnswer(*chain);
   }
   const auto anchor = chain->find("trust_anchor");
-  if (anchor == chain->end() || !anchor->is_object()) return Wrap("trust      ", "no trust anchor is above the name");
+  if (anchor == chain->end() || !anchor->is_object()) {
+    return Wrap("trust      ", "no trust anchor is above the name") + RenderWhyAnswer(*chain);
+  }
   std::string tags;
   for (const Json& tag : List(*anchor, "key_tags")) {
     if (tag.is_number()) StrAppend(&tags, tags.empty() ? "" : ", ", Fixed(tag.get<double>()));
@@ -533,7 +566,7 @@ std::string RenderWhyChain(const Json& reply) {
     text += Wrap("           ", line);
   }
   if (List(*chain, "zones").empty()) text += Wrap("           ", "nothing else is known of the way down yet");
-  return text;
+  return text + RenderWhyAnswer(*chain);
 }
 
 std::string RenderWhy(const Json& reply, Colour colour) {

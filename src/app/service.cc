@@ -494,12 +494,14 @@ std::vector<UpstreamSnapshot> Service::Upstreams() {
       [](const Forwarder& all, const QueryCoalescer&) { return all.Snapshots(); });
 }
 
-Service::Outlook Service::OutlookOf(const UpstreamQuery& query) {
+Service::Outlook Service::OutlookOf(const UpstreamQuery& query, const std::vector<Name>& other_names) {
   const SteadyTime now = clock_.Now();
   return forwarding_->Look<Outlook>([&](const Forwarder& forwarder, const QueryCoalescer& coalescer) {
     Outlook outlook{.route = forwarder.RouteOf(query), .question = coalescer.OutlookOf(query, now)};
     const ValidatingUpstream& validator = forwarding_->validator();
-    if (validator.validates()) outlook.chain = validator.walker().KnownChain(query.name);
+    if (!validator.validates()) return outlook;
+    outlook.chain = validator.walker().KnownChain(query.name);
+    for (const Name& name : other_names) outlook.other_chains.push_back(validator.walker().KnownChain(name));
     return outlook;
   });
 }

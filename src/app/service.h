@@ -68,9 +68,11 @@ class Service {
   struct Outlook {
     std::optional<RouteSnapshot> route;
     QueryCoalescer::Outlook question;
-    std::optional<TrustChain> chain;  // where answers are validated
+    // Where answers are validated: of the question's name, and of other names that were asked for, in their order.
+    std::optional<TrustChain> chain;
+    std::vector<TrustChain> other_chains;
   };
-  Outlook OutlookOf(const UpstreamQuery& query);
+  Outlook OutlookOf(const UpstreamQuery& query, const std::vector<Name>& other_names = {});
   // What the workers answer by, but for the moment in which a reload swaps it.
   std::shared_ptr<const ServingState> state() const;
   // See ServiceControl::Query.

@@ -20,6 +20,17 @@ bool CouldAnswer(const CacheEntry& entry, uint16_t type) {
   return of_class && (of_type || entry.every_type);
 }
 
+// The same question without CD.
+UpstreamQuery QuestionOf(const CacheEntry& entry) {
+  const OctetView type_and_class = entry.image->question().last(4);
+  UpstreamQuery question;
+  question.name = Name::FromWire(entry.image->qname());
+  question.type = ReadU16(&type_and_class[0]);
+  question.klass = ReadU16(&type_and_class[2]);
+  question.dnssec_ok = entry.dnssec_ok;
+  return question;
+}
+
 }  // namespace
 
 ServiceFacts LiveServiceControl::Facts() const {
@@ -33,6 +44,14 @@ ServiceFacts LiveServiceControl::Facts() const {
 
 std::vector<CacheEntry> LiveServiceControl::CacheEntriesOf(const Name& name) {
   return service_.cache().EntriesOf(name.wire(), clock_.Now());
+}
+
+AnswerTrust LiveServiceControl::TrustOf(const CacheEntry& entry) {
+  const AnswerInquiry inquiry(entry);
+  const UpstreamQuery asked = QuestionOf(entry);
+  if (!service_.state()->config->dnssec.validation || asked.klass != rr_class::kIn) return inquiry.Unjudged();
+  const Service::Outlook outlook = service_.OutlookOf(asked, inquiry.names());
+  return inquiry.JudgedBy(outlook.other_chains, outlook.question.failure);
 }
 
 bool LiveServiceControl::WalkCache(CacheCursor& cursor, std::vector<CacheEntry>& entries) {
@@ -53,7 +72,9 @@ WhyReport LiveServiceControl::Why(const Name& name, uint16_t type) {
   report.local = decision.image;
 
   for (CacheEntry& entry : CacheEntriesOf(name)) {
-    if (CouldAnswer(entry, type)) report.entries.push_back(std::move(entry));
+    if (!CouldAnswer(entry, type)) continue;
+    AnswerTrust trust = TrustOf(entry);
+    report.entries.push_back({std::move(entry), std::move(trust)});
   }
   UpstreamQuery question;
   question.name = name;
@@ -62,6 +83,7 @@ WhyReport LiveServiceControl::Why(const Name& name, uint16_t type) {
   report.route = std::move(outlook.route);
   report.outlook = std::move(outlook.question);
   report.chain = std::move(outlook.chain);
+  report.answer = TrustOfAnswer(report.entries, report.outlook.failure, clock_.Now());
   return report;
 }
 

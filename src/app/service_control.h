@@ -29,6 +29,7 @@ class LiveServiceControl final : public ServiceControl {
   std::vector<UpstreamSnapshot> Upstreams() override { return service_.Upstreams(); }
   SlowReport Slow() override { return {service_.slow_queries().seen(), service_.slow_queries().Latest()}; }
   std::vector<CacheEntry> CacheEntriesOf(const Name& name) override;
+  AnswerTrust TrustOf(const CacheEntry& entry) override;
   bool WalkCache(CacheCursor& cursor, std::vector<CacheEntry>& entries) override;
   uint64_t FlushName(const Name& name) override { return service_.Flush(name, Service::FlushWhat::kName); }
   uint64_t FlushZone(const Name& zone) override { return service_.Flush(zone, Service::FlushWhat::kZone); }

@@ -103,6 +103,7 @@ QueryCoalescer::Outlook QueryCoalescer::OutlookOf(const UpstreamQuery& query, St
     outlook.failure = {.in_a_row = failure->in_a_row,
                        .asked_again_in = Deadline(AskedAgainAt(*failure, outlook.stale)).RemainingAt(now),
                        .rcode = failure->told->rcode,
+                       .bogus = failure->told->bogus,
                        .errors = failure->told->errors};
   }
   return outlook;

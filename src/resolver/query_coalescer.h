@@ -89,6 +89,7 @@ class QueryCoalescer {
       unsigned in_a_row = 0;
       Duration asked_again_in{0};  // zero where it is asked at once, as far as this goes
       Rcode rcode = Rcode::kServFail;
+      bool bogus = false;  // see Resolution::bogus
       std::vector<ExtendedError> errors;
     };
     bool serving = true;             // see RouteCondition

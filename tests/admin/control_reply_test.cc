@@ -39,7 +39,7 @@ TEST(ControlReplyTest, TheOutcomeFollowsTheOrderInWhichAQueryIsDecided) {
   report.route->status = absl::UnavailableError("no address is known");
   EXPECT_EQ(WhyOf(report)["outcome"], "servfail");
   EXPECT_EQ(WhyOf(report)["route"]["error"], "no address is known");
-  report.entries = {MakeCacheEntry("www.example.", 10, kNow)};
+  report.entries = {{MakeCacheEntry("www.example.", 10, kNow), {}}};
   EXPECT_EQ(WhyOf(report)["outcome"], "answered from the cache");
   report.verdict = PolicyVerdict::kRefuse;
   EXPECT_EQ(WhyOf(report)["outcome"], "refused");
@@ -80,16 +80,79 @@ TEST(ControlReplyTest, C8_WhatExpiredDecidesWhereNothingBetterCanBeHad) {
 
 TEST(ControlReplyTest, AnEntryForOtherQueriesOrOneThatHasExpiredAnswersNothing) {
   WhyReport report = WithRoute();
-  report.entries = {MakeCacheEntry("www.example.", 10, kNow)};
-  report.entries[0].dnssec_ok = true;
+  report.entries = {{MakeCacheEntry("www.example.", 10, kNow), {}}};
+  report.entries[0].entry.checking_disabled = true;
   EXPECT_EQ(WhyOf(report)["outcome"], "asked upstream");
-  report.entries[0].dnssec_ok = false;
+  report.entries[0].entry.checking_disabled = false;
   const SteadyTime expiry = kNow + std::chrono::seconds(300);
   EXPECT_EQ(WhyOf(report, expiry - std::chrono::nanoseconds(1))["outcome"], "answered from the cache");
   const json expired = WhyOf(report, expiry);
   EXPECT_EQ(expired["outcome"], "asked upstream");
   EXPECT_EQ(expired["cache"][0]["expired"], true);
   EXPECT_EQ(expired["cache"][0]["ttl_seconds"], 0);
+}
+
+TEST(ControlReplyTest, AnEntryThatWasAskedForWithDoAnswersTheOthersAsWell) {
+  WhyReport report = WithRoute();
+  report.entries = {{MakeCacheEntry("www.example.", 10, kNow), {}}};
+  report.entries[0].entry.dnssec_ok = true;
+  EXPECT_EQ(WhyOf(report)["outcome"], "answered from the cache");
+}
+
+AnswerTrust BogusTrust() {
+  AnswerTrust trust{.verdict = KnownVerdict::kBogus, .has_signatures = true};
+  trust.reason = {EdeCode(7), "expired yesterday"};
+  RrsetTrust& rrset = trust.rrsets.emplace_back();
+  rrset.owner = *Name::Parse("www.example.");
+  rrset.type = rr_type::kTxt;
+  rrset.verdict = KnownVerdict::kUnjudged;
+  rrset.signatures.push_back({.covered = rr_type::kTxt,
+                              .algorithm = 13,
+                              .expiration = 1'795'188'454,
+                              .inception = 1'793'888'454,
+                              .key_tag = 4711,
+                              .signer = *Name::Parse("example.")});
+  return trust;
+}
+
+TEST(ControlReplyTest, AnEntryShowsItsVerdictWhereItIsKnown) {
+  const CacheEntry entry = MakeCacheEntry("www.example.", 10, kNow);
+  EXPECT_FALSE(json::parse(RenderCacheEntry(entry, nullptr, kNow)).contains("verdict"));
+  const AnswerTrust secure{.verdict = KnownVerdict::kSecure};
+  const json shown = json::parse(RenderCacheEntry(entry, &secure, kNow));
+  EXPECT_EQ(shown["verdict"], "secure");
+  EXPECT_FALSE(shown.contains("reason"));
+  const AnswerTrust bogus = BogusTrust();
+  const json reason = json::parse(RenderCacheEntry(entry, &bogus, kNow));
+  EXPECT_EQ(reason["verdict"], "bogus");
+  EXPECT_EQ(reason["reason"], "expired yesterday");
+  EXPECT_EQ(reason["reason_code"], 7);
+}
+
+TEST(ControlReplyTest, TheChainOfTrustEndsWithTheAnswer) {
+  WhyReport report = WithRoute();
+  EXPECT_EQ(WhyOf(report)["chain_of_trust"], nullptr);
+  report.answer = BogusTrust();
+  EXPECT_EQ(WhyOf(report)["chain_of_trust"], nullptr) << "nothing is validated";
+  report.chain.emplace();
+  const json answer = WhyOf(report)["chain_of_trust"]["answer"];
+  EXPECT_EQ(
+      answer,
+      (json{{"verdict", "bogus"},
+            {"reason", "expired yesterday"},
+            {"reason_code", 7},
+            {"has_signatures", true},
+            {"rrsets", json::array({{{"section", "answer"},
+                                     {"name", "www.example."},
+                                     {"type", "TXT"},
+                                     {"verdict", "unjudged"},
+                                     {"signatures", json::array({{{"key_tag", 4711},
+                                                                  {"algorithm", "ECDSAP256SHA256"},
+                                                                  {"signer", "example."},
+                                                                  {"signed_from", "2026-11-05T14:20:54Z"},
+                                                                  {"signed_until", "2026-11-20T15:27:34Z"}}})}}})}}));
+  report.answer.reset();
+  EXPECT_EQ(WhyOf(report)["chain_of_trust"]["answer"], nullptr);
 }
 
 TEST(ControlReplyTest, TextFromOutsideStaysOneLineOfGoodJson) {

@@ -176,6 +176,18 @@ TEST_F(ControlServerTest, ALookupLeavesOutOtherTypesAndOtherFlags) {
   EXPECT_EQ(entries(R"(,"dnssec_ok":true)"), 0);
 }
 
+TEST_F(ControlServerTest, ALookupShowsVerdictsAndAWalkDoesNotLookForThem) {
+  service_.entries = {MakeCacheEntry("a.example.", 20, clock_.Now())};
+  service_.trust.verdict = KnownVerdict::kInsecure;
+  Start();
+  const auto first = [&](const std::string& request) {
+    const std::string reply = Ask(request);
+    return nlohmann::json::parse(reply.substr(0, reply.find('\n')));
+  };
+  EXPECT_EQ(first(Request("cache lookup", R"(,"name":"a.example")"))["verdict"], "insecure");
+  EXPECT_FALSE(first(Request("cache dump")).contains("verdict"));
+}
+
 TEST_F(ControlServerTest, AQuestionThatTakesLongHoldsUpNobodyElse) {
   Start();
   RawClient slow(path_);

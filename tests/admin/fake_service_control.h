@@ -22,6 +22,7 @@ class FakeServiceControl : public ServiceControl {
   std::vector<UpstreamSnapshot> Upstreams() override { return upstreams; }
   SlowReport Slow() override { return slow; }
   std::vector<CacheEntry> CacheEntriesOf(const Name&) override { return entries; }
+  AnswerTrust TrustOf(const CacheEntry&) override { return trust; }
   // `walk_turns` times what there is.
   bool WalkCache(CacheCursor& cursor, std::vector<CacheEntry>& found) override {
     found.insert(found.end(), entries.begin(), entries.end());
@@ -43,6 +44,7 @@ class FakeServiceControl : public ServiceControl {
   std::vector<UpstreamSnapshot> upstreams;
   SlowReport slow;
   std::vector<CacheEntry> entries;
+  AnswerTrust trust;
   size_t walk_turns = 1;
   std::atomic<size_t> turns_walked = 0;
   WhyReport why;

@@ -175,6 +175,54 @@ TEST(ControlTablesTest, WhyTellsHowOftenAQuestionFailedAndWhenItIsAskedAgain) {
       << table();
 }
 
+TEST(ControlTablesTest, WhyEndsTheChainOfTrustWithTheAnswer) {
+  WhyReport report;
+  report.chain.emplace();
+  ControlRequest request;
+  request.name = *Name::Parse("www.example.");
+  const auto trust = [&] {
+    const std::string table =
+        Table(ControlCommand::kWhy, RenderWhy(request, report, {}, SteadyTime(std::chrono::hours(1))));
+    EXPECT_LE(WidestLine(table), kColumns) << table;
+    const size_t begin = table.find("trust ");
+    return table.substr(begin, table.find("route ") - begin);
+  };
+  const std::string no_anchor = "trust      no trust anchor is above the name\n";
+  EXPECT_EQ(trust(), StrCat(no_anchor, "answer     not known: it was not asked for lately\n"));
+  report.answer.emplace();
+  report.answer->verdict = KnownVerdict::kSecure;
+  RrsetTrust& rrset = report.answer->rrsets.emplace_back();
+  rrset.owner = request.name;
+  rrset.type = rr_type::kA;
+  rrset.verdict = KnownVerdict::kSecure;
+  EXPECT_EQ(trust(), StrCat(no_anchor,
+                            "answer     secure, kept without its signatures\n"
+                            "           www.example. A secure\n"));
+  report.answer->has_signatures = true;
+  rrset.signatures.assign(2, {.algorithm = 13, .expiration = 86'400, .signer = *Name::Parse("example.")});
+  EXPECT_EQ(
+      trust(),
+      StrCat(no_anchor,
+             "answer     secure\n"
+             "           www.example. A secure: signed by key 0 ECDSAP256SHA256 of example. from\n"
+             "           1970-01-01T00:00:00Z until 1970-01-02T00:00:00Z; and by key 0 ECDSAP256SHA256 of example.\n"
+             "           from 1970-01-01T00:00:00Z until 1970-01-02T00:00:00Z\n"));
+  report.answer = {.verdict = KnownVerdict::kBogus, .reason = ExtendedError{EdeCode(7), "expired yesterday"}};
+  EXPECT_EQ(trust(), StrCat(no_anchor,
+                            "answer     bogus\n"
+                            "           EDE 7: expired yesterday\n"));
+}
+
+TEST(ControlTablesTest, ALookedUpEntryShowsItsVerdict) {
+  const std::string line =
+      R"({"name":"www.example.","type":"A","ttl_seconds":60,"lifetime_seconds":300,"age_seconds":240,)"
+      R"("rcode":"NOERROR","kind":"positive","verdict":"bogus","reason":"expired","reason_code":7,"dnssec_ok":true})";
+  EXPECT_EQ(Table(ControlCommand::kCacheLookup, line),
+            "www.example. A\n"
+            "  1m 0s left of 5m 0s, 4m 0s old, NOERROR positive, bogus, DO\n"
+            "    EDE 7: expired\n");
+}
+
 TEST(ControlTablesTest, ARefusedReloadShowsEveryError) {
   ReloadReport report;
   report.errors.push_back({.file = "a.yaml", .line = 3, .column = 5, .path = "cache.size", .message = "too small"});
@@ -225,8 +273,10 @@ TEST(ControlTablesTest, RepliesThatMakeNoSenseAreNoReasonToFall) {
        {ControlCommand::kStatus, ControlCommand::kStats, ControlCommand::kUpstreams, ControlCommand::kSlow,
         ControlCommand::kCacheLookup, ControlCommand::kCacheDump, ControlCommand::kCacheFlush, ControlCommand::kWhy,
         ControlCommand::kReload, ControlCommand::kQuery, ControlCommand::kHealth}) {
-    for (const char* line : {"", "x", "[]", "{}", R"({"upstreams":7,"listening":[1],"records":[1],"flags":[null]})",
-                             R"({"cache":[7],"route":{"upstreams":[1,{"servers":[2]}]},"needs_restart":[{}]})"}) {
+    for (const char* line :
+         {"", "x", "[]", "{}", R"({"upstreams":7,"listening":[1],"records":[1],"flags":[null]})",
+          R"({"cache":[7],"route":{"upstreams":[1,{"servers":[2]}]},"needs_restart":[{}]})",
+          R"({"chain_of_trust":{"zones":[1],"answer":{"verdict":"x","rrsets":[1,{"signatures":[2]}]}}})"}) {
       EXPECT_LE(WidestLine(Table(command, line)), kColumns);
     }
   }

@@ -90,7 +90,8 @@ TEST_F(ServiceControlTest, WhyFollowsAQuestionFromPolicyToCacheToRoute) {
   AskAsClient("www.example.");
   why = control_->Why(NameOf("WWW.example."), rr_type::kA);
   ASSERT_EQ(why.entries.size(), 1U);
-  EXPECT_EQ(why.entries[0].image->upstream(), "up0");
+  EXPECT_EQ(why.entries[0].entry.image->upstream(), "up0");
+  EXPECT_EQ(why.entries[0].trust.verdict, KnownVerdict::kUnjudged) << "validation is off";
   EXPECT_TRUE(control_->Why(NameOf("www.example."), rr_type::kAaaa).entries.empty());
   EXPECT_EQ(control_->Why(NameOf("www.example."), rr_type::kAxfr).verdict, PolicyVerdict::kRefuse);
   EXPECT_TRUE(control_->Why(NameOf("www.example."), rr_type::kAny).local);

@@ -97,10 +97,11 @@ class ControlTest(unittest.TestCase):
         self.assertEqual((end["end"], end["entries"]), (True, 1))
         self.assertEqual((entry["upstream"], entry["rcode"], entry["dnssec_ok"]), ("lab", "NOERROR", True))
         self.assertEqual([record["type"] for record in entry["records"]], ["CNAME", "CNAME", "A"])
+        self.assertEqual(entry["verdict"], "unjudged")
         self.assertEqual(entry["ttl_seconds"], entry["lifetime_seconds"] - entry["age_seconds"])
         text = self.table("cache", "lookup", "ONE.plain.example")
         self.assertRegex(text, r"(?m)^one\.plain\.example\. A\n"
-                               r"  .* left of .*, NOERROR positive, from lab \S+:\d+, DO$")
+                               r"  .* left of .*, NOERROR positive, unjudged, from lab \S+:\d+, DO$")
         self.assertRegex(text, r"(?m)^    three\.plain\.example\. \d+ IN A 192\.0\.2\.9$")
         self.assertEqual(self.table("cache", "lookup", "never.plain.example"), "the cache has nothing of this\n")
         self.assertEqual(self.json("cache", "lookup", "one.plain.example", "MX")["entries"], 0)

@@ -5,7 +5,9 @@ of them, and what they say of an answer (RCODE, AD) has to be the same, but wher
 import collections
 import concurrent.futures
 import dataclasses
+import json
 import random
+import re
 import signal
 import unittest
 
@@ -220,6 +222,73 @@ class DotwardTest(unittest.TestCase):
                 ttls = self.server.dig("+dnssec", name, "A").ttl("A")
                 self.assertEqual(len(ttls), 1, name)
                 self.assertLessEqual(ttls[0], most, name)
+
+    # --- what its operator is shown ---
+
+    def control(self, *arguments):
+        """The lines that a subcommand gets from the control socket."""
+        socket = self.lab.path(f"control-{self.server.port}.sock")
+        return [json.loads(line) for line in lab.run(lab.BINARY, *arguments, "--json", "--socket", socket).splitlines()]
+
+    def why(self, name, rr_type):
+        (why,) = self.control("why", name, rr_type)
+        return why
+
+    @staticmethod
+    def is_stored(case):
+        """Not what has a TTL of 0, nor what follows from the denial of a name above."""
+        return case.type != "NSEC3PARAM" and "missing" not in case.name.split(".")[1:]
+
+    def test_lookup_and_why_show_the_verdict_of_everything_that_is_stored(self):
+        words = {SECURE: "secure", INSECURE: "insecure", BOGUS: "bogus"}
+        wrong = []
+        for case in filter(self.is_stored, ALL):
+            # Without and with signatures, unjudged, and at last judged again, so that what is bogus is remembered.
+            for options in ({"edns": False}, {}, {"flags": RD | CD}, {}):
+                self.ask(case, **options)
+            word = words[case.verdict]
+            answer = self.why(case.name, case.type)["chain_of_trust"]["answer"]
+            shown = {"why": {answer["verdict"]}, "DO": set(), "": set(), "CD": set()}
+            for entry in self.control("cache", "lookup", case.name, case.type)[:-1]:
+                if entry["type"] == case.type:
+                    form = "CD" if entry["checking_disabled"] else "DO" if entry["dnssec_ok"] else ""
+                    shown[form].add(entry["verdict"])
+            stored = set() if case.verdict == BOGUS else {word}
+            expected = {"why": {word}, "DO": stored, "": stored, "CD": {word if case.verdict == BOGUS else "unjudged"}}
+            # Where a proof is all that is not secure, it is not there to be seen without DO.
+            if case.verdict == INSECURE and shown[""] == {"unknown"}:
+                expected[""] = {"unknown"}
+            if shown != expected or (case.verdict == BOGUS and case.ede and answer["reason_code"] != case.ede):
+                wrong.append(f"{case} is {word}: {shown} {answer}")
+        self.assertEqual(wrong, [], tell(wrong))
+
+    def test_why_shows_every_link_from_the_anchor_to_the_records(self):
+        dnssec_lab.ask(self.server.address, self.server.port, "to-insecure.nsec.lab", "A")
+        chain = self.why("to-insecure.nsec.lab", "A")["chain_of_trust"]
+        self.assertEqual(chain["trust_anchor"]["key_tags"], [int(self.lab.anchor.split()[4])])
+        self.assertEqual([(zone["zone"], zone["verdict"]) for zone in chain["zones"]],
+                         [(".", "secure"), ("lab.", "secure"), ("nsec.lab.", "secure")])
+        self.assertEqual(chain["answer"]["verdict"], "insecure")
+        alias, address = chain["answer"]["rrsets"]
+        self.assertEqual((alias["name"], alias["type"], alias["verdict"]), ("to-insecure.nsec.lab.", "CNAME", "secure"))
+        (signature,) = alias["signatures"]
+        self.assertEqual((signature["signer"], signature["key_tag"]), ("nsec.lab.", chain["zones"][-1]["key_tag"]))
+        # As the RRSIG record has them, written in another way.
+        (record,) = [record["data"].split() for record in self.why("to-insecure.nsec.lab", "A")["cache"][0]["records"]
+                     if record["type"] == "RRSIG"]
+        times = [re.sub("[-:TZ]", "", signature[key]) for key in ("signed_until", "signed_from")]
+        self.assertEqual(record[4:7], [*times, str(signature["key_tag"])])
+        self.assertEqual((address["name"], address["verdict"], address["signatures"]),
+                         ("www.unsigned.lab.", "insecure", []))
+
+    def test_why_shows_who_signed_a_denial(self):
+        dnssec_lab.ask(self.server.address, self.server.port, "why.nsec3.lab", "A")
+        answer = self.why("why.nsec3.lab", "A")["chain_of_trust"]["answer"]
+        self.assertEqual(answer["verdict"], "secure")
+        self.assertEqual({rrset["section"] for rrset in answer["rrsets"]}, {"authority"})
+        self.assertEqual({rrset["type"] for rrset in answer["rrsets"]}, {"SOA", "NSEC3"})
+        self.assertEqual({signature["signer"] for rrset in answer["rrsets"] for signature in rrset["signatures"]},
+                         {"nsec3.lab."})
 
     # --- what it costs ---
 
