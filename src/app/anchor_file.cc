@@ -1,42 +1,31 @@
 #include "app/anchor_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <absl/status/statusor.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include <cstddef>
 #include <utility>
 
+#include "app/state_file.h"
 #include "base/log.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
 #include "dnssec/dnssec_limits.h"
-#include "net/descriptor.h"
 
 namespace dotward {
 namespace {
 
-absl::Status Refused(std::string_view what, const std::string& path) {
-  return absl::UnavailableError(StrCat("cannot ", what, " ", path, ": ", std::strerror(errno)));
+absl::StatusOr<std::string> ReadWhole(const std::string& path) {
+  ASSIGN_OR_RETURN(const Descriptor file, OpenStateFile(path));
+  // One octet more than is allowed: what is too long is found to be so by who reads it.
+  Octets octets(DnssecLimits::kAnchorFileOctetsMax + 1);
+  ASSIGN_OR_RETURN(const size_t filled, ReadStateFile(file, path, octets));
+  return std::string(octets.begin(), octets.begin() + static_cast<std::ptrdiff_t>(filled));
 }
 
-// The former file or the new one, whenever the power fails.
-absl::Status Replace(const std::string& path, std::string_view text) {
-  const std::string temporary = path + ".tmp";
-  unlink(temporary.c_str());  // what an earlier process left when it was killed
-  const Descriptor file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file.is_open()) return Refused("make", temporary);
-  absl::Status status;
-  if (write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    status = Refused("write", temporary);
-  } else if (fsync(file.get()) != 0) {
-    status = Refused("sync", temporary);
-  } else if (std::rename(temporary.c_str(), path.c_str()) != 0) {
-    status = Refused("rename to", path);
-  }
-  if (!status.ok()) unlink(temporary.c_str());
-  return status;
+absl::Status Replace(const std::string& path, const std::string& text) {
+  ASSIGN_OR_RETURN(FileReplacement file, FileReplacement::Begin(path));
+  RETURN_IF_ERROR(file.Write({reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
+  return file.Commit();
 }
 
 void Tell(const std::string& path, const absl::Status& status) {
@@ -57,20 +46,10 @@ AnchorFile::~AnchorFile() {
 
 std::string AnchorFile::Read() const {
   if (path_.empty()) return {};
-  const Descriptor file(open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file.is_open()) {
-    if (errno != ENOENT) Tell(path_, Refused("read", path_));
-    return {};
-  }
-  // One octet more than is allowed: what is too long is found to be so by who reads it.
-  std::string text(DnssecLimits::kAnchorFileOctetsMax + 1, '\0');
-  const ssize_t octets = read(file.get(), text.data(), text.size());
-  if (octets < 0) {
-    Tell(path_, Refused("read", path_));
-    return {};
-  }
-  text.resize(static_cast<size_t>(octets));
-  return text;
+  absl::StatusOr<std::string> text = ReadWhole(path_);
+  if (text.ok()) return *std::move(text);
+  if (!absl::IsNotFound(text.status())) Tell(path_, text.status());
+  return {};
 }
 
 void AnchorFile::Write(std::string text) {

@@ -22,13 +22,12 @@ struct WrittenSnapshot {
   uint64_t written_ms = 0;  // since 1970
 };
 
-// Writes what is in the cache and of use (fresh, or to be given stale) to the file at `path`: into FILE.tmp beside it,
-// which reaches the disk before it takes the name, so that whenever the power fails there is the old file or the new
-// one. Mode 0600: whoever reads it knows what was asked. Holds one shard of the cache for a few entries at a time, and
-// a chunk in memory. For `trust`, see SnapshotHeader.
+// Writes what is in the cache and of use (fresh, or to be given stale) to the file at `path`, which it replaces as a
+// whole (see FileReplacement). Holds one shard of the cache for a few entries at a time, and a chunk in memory. For
+// `trust`, see SnapshotHeader.
 //
-// kFailedPrecondition: something else stands there, which is left alone. kNotFound and kUnavailable: the system refused
-// a step; the message says which and why, and the temporary file is gone.
+// kFailedPrecondition: something else stands there, which is left alone. kNotFound and kUnavailable: see
+// FileReplacement.
 absl::StatusOr<WrittenSnapshot> WriteSnapshotFile(const std::string& path, const ResponseCache& cache,
                                                   const Clock& clock, uint32_t trust, const GiveUp& give_up);
 

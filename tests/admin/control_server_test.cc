@@ -21,6 +21,7 @@
 #include "base/strings.h"
 #include "fake_service_control.h"
 #include "testing/manual_clock.h"
+#include "testing/temporary_folder.h"
 
 namespace dotward {
 namespace {
@@ -28,18 +29,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A folder for sockets, gone with the test.
-class SocketFolder {
- public:
-  SocketFolder() {
-    std::string pattern = std::filesystem::temp_directory_path() / "dotward-control-XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~SocketFolder() { std::filesystem::remove_all(folder_); }
-  std::string Path(std::string_view name = "control.sock") const { return folder_ / name; }
-
- private:
-  std::filesystem::path folder_;
+// With the path of a socket in it.
+struct SocketFolder : TemporaryFolder {
+  std::string Path(std::string_view name = "control.sock") const { return *this / name; }
 };
 
 // A client that does what a good one would not.
@@ -104,7 +96,7 @@ class ControlServerTest : public testing::Test {
     return StrCat(R"({"schema":1,"command":")", command, "\"", rest, "}");
   }
 
-  SocketFolder folder_;
+  const SocketFolder folder_;
   const std::string path_ = folder_.Path();
   ManualClock clock_;
   FakeServiceControl service_;
@@ -424,7 +416,6 @@ TEST(ControlClientTest, AStaleSocketAndAPlainFileAreToldApart) {
 TEST(ControlClientTest, WithoutPermissionOwnerAndGroupAreNamed) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
   const SocketFolder folder;
-  chmod(std::filesystem::path(folder.Path()).parent_path().c_str(), 0755);
   const absl::StatusOr<ControlSocket> socket = ControlSocket::Open(folder.Path());
   ASSERT_TRUE(socket.ok());
   const pid_t child = fork();

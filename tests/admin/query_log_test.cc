@@ -10,19 +10,14 @@
 
 #include "base/strings.h"
 #include "dns/name.h"
+#include "testing/temporary_folder.h"
 
 namespace dotward {
 namespace {
 
 class QueryLogTest : public ::testing::Test {
  protected:
-  QueryLogTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "dotward-queries-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~QueryLogTest() override { std::filesystem::remove_all(folder_); }
-
-  std::string Path(const std::string& name = "queries") const { return folder_ + "/" + name; }
+  std::string Path(const std::string& name = "queries") const { return folder_ / name; }
   QueryLog::Options ToFile() const { return {.enabled = true, .file = Path()}; }
 
   // As a worker's recorder does with each of its queries.
@@ -51,7 +46,7 @@ class QueryLogTest : public ::testing::Test {
   }
 
   SystemClock clock_;
-  std::string folder_;
+  const TemporaryFolder folder_;
 };
 
 TEST_F(QueryLogTest, OffItWantsNothing) {

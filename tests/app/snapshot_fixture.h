@@ -2,10 +2,7 @@
 #define DOTWARD_TESTS_APP_SNAPSHOT_FIXTURE_H_
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -17,6 +14,7 @@
 #include "dotward/response_cache.h"
 #include "testing/manual_clock.h"
 #include "testing/messages.h"
+#include "testing/temporary_folder.h"
 
 namespace dotward {
 
@@ -33,23 +31,9 @@ struct FixedClock final : public Clock {
 // A cache with numbered names, a clock, and a folder for its snapshot that goes with the test.
 class SnapshotTest : public testing::Test {
  protected:
-  SnapshotTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "dotward-snapshot-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) std::abort();
-    folder_ = name;
-    // For another account to look into.
-    std::filesystem::permissions(folder_, std::filesystem::perms(0755));
-  }
-  ~SnapshotTest() override { std::filesystem::remove_all(folder_); }
-
-  const std::filesystem::path& folder() const { return folder_; }
-  std::string path() const { return (folder_ / "cache.snapshot").string(); }
-  std::vector<std::string> Files() const {
-    std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_)) names.push_back(entry.path().filename());
-    std::sort(names.begin(), names.end());
-    return names;
-  }
+  const std::filesystem::path& folder() const { return folder_.path(); }
+  std::string path() const { return folder_ / "cache.snapshot"; }
+  std::vector<std::string> Files() const { return folder_.Files(); }
 
   static ResponseCache::Options NewCache() { return {.octets_max = size_t{16} << 20U, .hash_seed = 4711}; }
   static std::string NameOf(int number) { return StrCat("host-", number, ".example."); }
@@ -80,7 +64,7 @@ class SnapshotTest : public testing::Test {
   ResponseCache cache_{{.octets_max = size_t{16} << 20U}};
 
  private:
-  std::filesystem::path folder_;
+  const TemporaryFolder folder_;
 };
 
 }  // namespace dotward

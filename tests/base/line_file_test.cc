@@ -12,26 +12,21 @@
 #include <sstream>
 
 #include "base/strings.h"
+#include "testing/temporary_folder.h"
 
 namespace dotward {
 namespace {
 
 class LineFileTest : public ::testing::Test {
  protected:
-  LineFileTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "dotward-lines-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~LineFileTest() override { std::filesystem::remove_all(folder_); }
-
-  std::string Path(const std::string& name = "log") const { return folder_ + "/" + name; }
+  std::string Path(const std::string& name = "log") const { return folder_ / name; }
   static std::string Read(const std::string& path) {
     std::ostringstream text;
     text << std::ifstream(path).rdbuf();
     return text.str();
   }
 
-  std::string folder_;
+  const TemporaryFolder folder_;
 };
 
 TEST_F(LineFileTest, AppendsToWhatIsThere) {
@@ -127,7 +122,7 @@ TEST_F(LineFileTest, FolderThatTakesNoNewFileIsNamed) {
   ASSERT_TRUE(file.Open(Path()).ok());
   EXPECT_TRUE(file.MayBeMadeAgain().ok());
   if (geteuid() != 0) {
-    chmod(folder_.c_str(), 0555);
+    chmod(folder_.path().c_str(), 0555);
   } else {
     ASSERT_EQ(seteuid(65534), 0);
   }
@@ -135,9 +130,9 @@ TEST_F(LineFileTest, FolderThatTakesNoNewFileIsNamed) {
   if (geteuid() == 65534) {
     ASSERT_EQ(seteuid(0), 0);
   }
-  chmod(folder_.c_str(), 0755);
+  chmod(folder_.path().c_str(), 0755);
   EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied);
-  EXPECT_NE(MessageOf(status).find(folder_), std::string_view::npos);
+  EXPECT_NE(MessageOf(status).find(folder_.path().string()), std::string_view::npos);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include "base/limit_log.h"
 #include "base/strings.h"
+#include "testing/temporary_folder.h"
 
 namespace dotward {
 namespace {
@@ -23,17 +24,10 @@ using ::testing::Not;
 // The process has one log; each test sends it to a file of its own, and has it flushed first and last.
 class LogTest : public ::testing::Test {
  protected:
-  LogTest() {
-    FlushLog();
-    std::string pattern = (std::filesystem::temp_directory_path() / "dotward-log-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~LogTest() override {
-    EXPECT_TRUE(OpenLog({}).ok());
-    std::filesystem::remove_all(folder_);
-  }
+  LogTest() { FlushLog(); }
+  ~LogTest() override { EXPECT_TRUE(OpenLog({}).ok()); }
 
-  std::string Path() const { return folder_ + "/log"; }
+  std::string Path() const { return folder_ / "log"; }
   void Open(LogFormat format, LogLevel level = LogLevel::kInfo) {
     ASSERT_TRUE(OpenLog({.level = level, .format = format, .file = Path()}).ok());
   }
@@ -49,7 +43,7 @@ class LogTest : public ::testing::Test {
     return lines;
   }
 
-  std::string folder_;
+  const TemporaryFolder folder_;
 };
 
 constexpr char kTextTime[] = "[0-9]+-[0-9]+-[0-9]+T[0-9]+:[0-9]+:[0-9]+\\.[0-9]+Z ";
