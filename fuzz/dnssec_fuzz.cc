@@ -112,7 +112,7 @@ void JudgeAnswer(const Message& message, const ZonePtr& zone, const ldns_rr_list
   if (!judgement.verdict.secure()) return;
   bool denies = false;
   for (const ResponsePart& part : dissected.parts) {
-    if (part.synthesized) continue;
+    if (part.follows_from) continue;
     Require(LdnsVerifies(message.scan(), part.rrset, keys), "ldns verifies what is secure");
     denies |= part.rrset.type == rr_type::kNsec || part.rrset.type == rr_type::kNsec3;
   }

@@ -39,6 +39,8 @@ struct UpstreamQuery {
   uint16_t klass = rr_class::kIn;
   bool dnssec_ok = false;
   bool checking_disabled = false;
+  // Tells those who ask apart, by hash, for whoever has to share something out among them; 0 where it is for nobody.
+  uint16_t asker = 0;
   // Where the asker may lose interest before the deadline; may be null. See Upstream::Exchange.
   Cancellation* cancellation = nullptr;
   // Where to write how it went; may be null.

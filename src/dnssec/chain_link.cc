@@ -129,19 +129,20 @@ class LinkJudge {
   LinkFinding finding_;
 };
 
-// How well a signature tells who answered; 0 where it does not.
+// How well a signature tells who answered, in the order in which LinkJudge looks; 0 where it does not.
 unsigned Rank(const ScannedMessage& message, const RecordEdges& record, const SignatureFields& fields,
               const Name& name) {
+  const bool answers = record.section == Section::kAnswer;
   switch (fields.covered) {
     case rr_type::kDs:
-      return OwnerOf(message, record) == name ? 4 : 0;
+      return answers && OwnerOf(message, record) == name ? 4 : 0;
+    case rr_type::kCname:
+      return answers && OwnerOf(message, record) == name ? 3 : 0;
+    case rr_type::kDname:
+      return answers && IsBelow(name, OwnerOf(message, record)) ? 2 : 0;
     case rr_type::kNsec:
     case rr_type::kNsec3:
-      return 3;
-    case rr_type::kCname:
-      return OwnerOf(message, record) == name ? 2 : 0;
-    case rr_type::kDname:
-      return 1;
+      return record.section == Section::kAuthority ? 1 : 0;
     default:
       return 0;
   }
@@ -153,7 +154,6 @@ std::optional<Name> LinkSigner(const ScannedMessage& message, const Name& name) 
   std::optional<Name> best;
   unsigned best_rank = 0;
   for (const RecordEdges& record : message.records) {
-    if (record.section == Section::kAdditional) continue;
     const auto fields = ReadSignature(message, record);
     if (!fields || !IsBelow(name, fields->signer)) continue;
     const unsigned rank = Rank(message, record, *fields, name);

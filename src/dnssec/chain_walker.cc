@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "dnssec/algorithm.h"
+#include "dns/registrable_domain.h"
+#include "dnssec/bounded_wait.h"
 #include "dnssec/name_tools.h"
+#include "dnssec/work_estimate.h"
 
 namespace dotward {
 namespace {
@@ -36,40 +38,7 @@ absl::Status NoAnswer(const Name& name, uint16_t type, const UpstreamResponse& r
                                        ", and validation needs it"));
 }
 
-// What all checks of a message with some keys may cost, in microseconds.
-unsigned CostOf(const ScannedMessage& scan, unsigned dearest) {
-  unsigned checks = 0;
-  for (const RecordEdges& record : scan.records) checks += record.type == rr_type::kRrsig ? 1 : 0;
-  return std::min(checks, DnssecLimits::kSignatureChecksPerResponse) * dearest;
-}
-
-// Of the keys in a DNSKEY answer: what a signature may cost, with as many keys tried as may be.
-unsigned DearestOf(const ScannedMessage& scan) {
-  constexpr size_t kFixedOctets = 4;
-  unsigned dearest = 0;
-  unsigned keys = 0;
-  for (const RecordEdges& record : scan.records) {
-    const OctetView rdata = RdataOf(scan, record);
-    if (record.type != rr_type::kDnskey || rdata.size() < kFixedOctets) continue;
-    dearest = std::max(dearest, CheckMicroseconds(rdata[3], rdata.subspan(kFixedOctets)));
-    ++keys;
-  }
-  return dearest * std::min(keys, DnssecLimits::kKeyTagCollisionsMax);
-}
-
-unsigned DearestOf(const ZoneKeys& keys) {
-  unsigned dearest = 0;
-  for (const ZoneKeys::KeyPtr& key : keys.keys()) dearest = std::max(dearest, key->check_microseconds);
-  return dearest;
-}
-
 }  // namespace
-
-struct ChainWalker::Waiter {
-  explicit Waiter(Executor executor) : wakeup(executor), timer(executor) {}
-  Wakeup wakeup;
-  SteadyTimer timer;
-};
 
 struct ChainWalker::Fetching {
   Fetching(Name name_in, uint16_t type_in, Deadline deadline_in, Executor executor)
@@ -100,7 +69,7 @@ void ChainWalker::Adopt(std::shared_ptr<const TrustAnchors> anchors) {
 void ChainWalker::Close() {
   closed_ = true;
   for (const auto& [key, link] : links_) {
-    for (const auto& waiter : link->waiters) waiter->wakeup.Notify();
+    for (BoundedWait* waiter : link->waiters) waiter->Notify();
   }
 }
 
@@ -121,13 +90,11 @@ Task<absl::StatusOr<ZonePtr>> ChainWalker::Walk(Name name, Expect expect, WalkAl
     const Name next = known.zone == nullptr     ? anchor->zone
                       : expect == Expect::kApex ? name
                                                 : ChildTowards(known.lowest, name);
+    if (closed_) co_return absl::CancelledError("validation: stopping");
     const auto under_way = links_.find(LowerOf(next.wire()));
     const bool joins = under_way != links_.end();
-    if (closed_) co_return absl::CancelledError("validation: stopping");
-    if (!joins && links_.size() >= DnssecLimits::kChainStepsInFlightMax) {
-      co_return absl::ResourceExhaustedError("validation: too many chains of trust are looked for");
-    }
     const LinkPtr link = joins ? under_way->second : StartLink(next, known, expect, *allowance);
+    if (link == nullptr) co_return absl::ResourceExhaustedError("validation: too many chains of trust are looked for");
     const absl::Status waited = co_await WaitFor(link, allowance);
     if (!waited.ok()) co_return waited;
     if (!joins) {
@@ -140,72 +107,72 @@ Task<absl::StatusOr<ZonePtr>> ChainWalker::Walk(Name name, Expect expect, WalkAl
   }
 }
 
+// Null where too many are looked for.
 ChainWalker::LinkPtr ChainWalker::StartLink(const Name& name, const KeyCache::Position& position, Expect expect,
                                             const WalkAllowance& allowance) {
+  if (links_.size() >= DnssecLimits::kChainStepsInFlightMax) return nullptr;
   auto link = std::make_shared<Link>();
+  link->suffix = LowerOf(RegistrableDomain(name.wire()));
+  size_t& of_suffix = links_by_suffix_[link->suffix];
+  if (of_suffix >= DnssecLimits::kChainStepsPerSuffixMax) return nullptr;
+  ++of_suffix;
   link->name = name;
   link->above = position.zone;
   link->anchors = anchors_;
   link->one_label_down = position.zone != nullptr && name.Parent() == position.lowest;
   link->expect = expect;
   link->allowance = allowance;
-  link->allowance.cancellation = nullptr;  // it is everybody's
+  link->allowance.cancellation = &link->cancellation;
   link->allowance.deadline = Deadline::After(clock_.Now(), DnssecLimits::kChainStepTime);
-  std::string key = LowerOf(name.wire());
-  links_.emplace(key, link);
-  tasks_.Spawn(RunLink(link, std::move(key)));
+  links_.emplace(LowerOf(name.wire()), link);
+  tasks_.Spawn(RunLink(link));
   return link;
 }
 
-Task<> ChainWalker::RunLink(LinkPtr link, std::string key) {
+Task<> ChainWalker::RunLink(LinkPtr link) {
   co_await FindLink(link);
+  if (link->cancellation.cancelled()) co_return;
   link->done = true;
-  links_.erase(key);
-  for (const auto& waiter : link->waiters) waiter->wakeup.Notify();
+  Unlist(*link);
+  for (BoundedWait* waiter : link->waiters) waiter->Notify();
+}
+
+// From here on who needs it looks for it anew.
+void ChainWalker::Unlist(const Link& link) {
+  links_.erase(LowerOf(link.name.wire()));
+  const auto of_suffix = links_by_suffix_.find(link.suffix);
+  if (--of_suffix->second == 0) links_by_suffix_.erase(of_suffix);
 }
 
 Task<absl::Status> ChainWalker::WaitFor(LinkPtr link, const WalkAllowance* allowance) {
   if (link->done) co_return absl::OkStatus();
-  const auto waiter = std::make_shared<Waiter>(loop_.get_executor());
-  link->waiters.push_back(waiter);
-  if (allowance->cancellation != nullptr) allowance->cancellation->Wakes(&waiter->wakeup);
-  if (allowance->deadline.at() != SteadyTime::max()) {
-    waiter->timer.expires_after(
-        std::chrono::duration_cast<SteadyTime::duration>(allowance->deadline.RemainingAt(clock_.Now())));
-    waiter->timer.async_wait([waiter](const asio::error_code& error) {
-      if (!error) waiter->wakeup.Notify();
-    });
-  }
+  BoundedWait wait(loop_.get_executor(), clock_, allowance->deadline, allowance->cancellation);
+  link->waiters.push_back(&wait);
   absl::Status status;
   while (!link->done && status.ok()) {
-    co_await waiter->wakeup.Wait();
-    if (closed_) status = absl::CancelledError("validation: stopping");
-    if (allowance->cancellation != nullptr && allowance->cancellation->cancelled()) {
-      status = absl::CancelledError("nobody waits for the answer any more");
-    }
-    if (allowance->deadline.ExpiredAt(clock_.Now())) {
-      status = absl::DeadlineExceededError(StrCat("validation: no answer about ", link->name.ToString(), " in time"));
-    }
+    co_await wait.Wait();
+    status = closed_ ? absl::CancelledError("validation: stopping") : wait.Over();
   }
-  if (allowance->cancellation != nullptr) allowance->cancellation->Wakes(nullptr);
-  waiter->timer.cancel();
-  std::erase(link->waiters, waiter);
-  co_return link->done ? absl::OkStatus() : status;
+  std::erase(link->waiters, &wait);
+  if (link->done) co_return absl::OkStatus();
+  if (link->waiters.empty()) {
+    Unlist(*link);
+    link->cancellation.Cancel();
+  }
+  if (!absl::IsDeadlineExceeded(status)) co_return status;
+  co_return absl::DeadlineExceededError(StrCat("validation: no answer about ", link->name.ToString(), " in time"));
 }
 
 Task<bool> ChainWalker::Check(LinkPtr link, unsigned microseconds, std::function<void(WorkBudget&)> check) {
   WorkBudget budget(link->allowance.signature_checks);
-  if (microseconds > DnssecLimits::kCheckInlineMicrosecondsMax) {
-    statistics_.beside_loop.Add();
-    std::function<void()> bounded = [&] { check(budget); };
-    const bool checked = co_await checks_.Run(microseconds, std::move(bounded));
-    if (!checked) {
-      link->status = absl::ResourceExhaustedError("validation: too many checks wait");
-      co_return false;
-    }
-  } else {
-    check(budget);
-  }
+  CheckThread::Order order{.asker = link->allowance.asker,
+                           .domain = link->suffix,
+                           .microseconds = microseconds,
+                           .deadline = link->allowance.deadline,
+                           .cancellation = &link->cancellation};
+  std::function<void()> bounded = [&] { check(budget); };
+  link->status = co_await checks_.Run(std::move(order), std::move(bounded));
+  if (!link->status.ok()) co_return false;
   link->allowance.signature_checks -= budget.signature_checks();
   statistics_.signature_checks.Add(budget.signature_checks());
   co_return true;
@@ -286,13 +253,13 @@ Task<> ChainWalker::FindLink(LinkPtr link) {
   // Where a zone is expected its keys will be needed too.
   std::shared_ptr<Fetching> keys;
   if (link->expect == Expect::kApex) keys = StartFetch(link->name, rr_type::kDnskey, deadline);
-  const Response first = co_await Fetch(link->name, rr_type::kDs, deadline, nullptr, nullptr);
+  const Response first = co_await Fetch(link->name, rr_type::kDs, deadline, nullptr, &link->cancellation);
   if (!first.ok()) {
     link->status = first.status();
   } else {
     const bool decided = co_await TryLink(link, &*first, keys, Try::kFirst);
     if (!decided) {
-      const Response second = co_await Fetch(link->name, rr_type::kDs, deadline, first->upstream, nullptr);
+      const Response second = co_await Fetch(link->name, rr_type::kDs, deadline, first->upstream, &link->cancellation);
       if (second.ok() && IsAnswer(second->message->scan())) {
         co_await TryLink(link, &*second, keys, Try::kLast);
       } else {
@@ -344,7 +311,7 @@ Task<bool> ChainWalker::TryLink(LinkPtr link, const UpstreamResponse* response, 
   std::function<void(WorkBudget&)> check = [&](WorkBudget& budget) {
     finding = JudgeLink(scan, link->name, *above->keys, now, budget);
   };
-  const bool checked = co_await Check(link, CostOf(scan, DearestOf(*above->keys)), std::move(check));
+  const bool checked = co_await Check(link, EstimateLinkMicroseconds(scan, link->name, *above->keys), std::move(check));
   if (!checked) co_return true;
   if (finding.verdict.bogus()) co_return Fail(*link, std::move(finding.verdict), which);
   switch (finding.kind) {
@@ -373,7 +340,13 @@ Task<> ChainWalker::FindKeys(LinkPtr link, DelegationSigners signers, uint32_t t
     co_return;
   }
   if (first == nullptr) first = StartFetch(link->name, rr_type::kDnskey, link->allowance.deadline);
-  while (!first->result) co_await first->wakeup.Wait();
+  link->cancellation.Wakes(&first->wakeup);
+  while (!first->result && !link->cancellation.cancelled()) co_await first->wakeup.Wait();
+  link->cancellation.Wakes(nullptr);
+  if (!first->result) {
+    first->cancellation.Cancel();
+    co_return;
+  }
   const Response& response = *first->result;
   if (!response.ok()) {
     link->status = response.status();
@@ -382,7 +355,7 @@ Task<> ChainWalker::FindKeys(LinkPtr link, DelegationSigners signers, uint32_t t
   const bool decided = co_await TryKeys(link, &signers, ttl, &*response, Try::kFirst);
   if (decided) co_return;
   const Response second =
-      co_await Fetch(link->name, rr_type::kDnskey, link->allowance.deadline, response->upstream, nullptr);
+      co_await Fetch(link->name, rr_type::kDnskey, link->allowance.deadline, response->upstream, &link->cancellation);
   if (second.ok() && IsAnswer(second->message->scan())) {
     co_await TryKeys(link, &signers, ttl, &*second, Try::kLast);
   } else {
@@ -402,7 +375,7 @@ Task<bool> ChainWalker::TryKeys(LinkPtr link, const DelegationSigners* signers, 
   std::function<void(WorkBudget&)> check = [&](WorkBudget& budget) {
     finding = JudgeDnskeys(scan, link->name, *signers, now, budget);
   };
-  const bool checked = co_await Check(link, CostOf(scan, DearestOf(scan)), std::move(check));
+  const bool checked = co_await Check(link, EstimateDnskeysMicroseconds(scan), std::move(check));
   if (!checked) co_return true;
   if (finding.verdict.bogus()) co_return Fail(*link, std::move(finding.verdict), which);
   if (link->anchors != anchors_) co_return true;

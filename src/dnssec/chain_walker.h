@@ -27,11 +27,14 @@
 
 namespace dotward {
 
+class BoundedWait;
+
 // What one client's query may still spend on chains of trust, and until when. Spent over the whole query, never given
 // anew.
 struct WalkAllowance {
   Deadline deadline{SteadyTime::max()};
   Cancellation* cancellation = nullptr;  // may be null
+  uint16_t asker = 0;                    // UpstreamQuery::asker
   unsigned signature_checks = DnssecLimits::kSignatureChecksPerQuery;
   unsigned steps = DnssecLimits::kChainStepsPerQuery;
 };
@@ -44,8 +47,8 @@ struct TrustChain {
 };
 
 // Finds the zone that a name is in, and whether to believe its keys: down from the trust anchors, link by link, through
-// the upstreams (RFC 4035 §5). A link is looked for once, whoever waits for it, and what was found is kept. One event
-// loop; not thread-safe.
+// the upstreams (RFC 4035 §5). A link is looked for once, whoever waits for it, for as long as anybody does, and what
+// was found is kept. One event loop; not thread-safe.
 class ChainWalker {
  public:
   // All must outlive it.
@@ -80,11 +83,11 @@ class ChainWalker {
   Task<> Join() { return tasks_.Join(); }
 
  private:
-  struct Waiter;
   // One link that is being looked for.
   struct Link {
     Name name;
-    ZonePtr above;  // secure; null where `name` is a trust anchor's
+    std::string suffix;  // the registrable domain of the name, in lower case
+    ZonePtr above;       // secure; null where `name` is a trust anchor's
     std::shared_ptr<const TrustAnchors> anchors;
     bool one_label_down = false;  // no other zone can be between
     Expect expect = Expect::kAnything;
@@ -94,7 +97,8 @@ class ChainWalker {
     bool unknown = false;  // nothing in the answer is signed: there is another zone between, or should be
     bool done = false;
     Verdict bogus;  // what was found at first, before another upstream is asked
-    std::vector<std::shared_ptr<Waiter>> waiters;
+    std::vector<BoundedWait*> waiters;
+    Cancellation cancellation;  // used when the last of them leaves
   };
   using LinkPtr = std::shared_ptr<Link>;
   // An answer that is on its way while something else is looked at.
@@ -106,7 +110,8 @@ class ChainWalker {
 
   LinkPtr StartLink(const Name& name, const KeyCache::Position& position, Expect expect,
                     const WalkAllowance& allowance);
-  Task<> RunLink(LinkPtr link, std::string key);
+  Task<> RunLink(LinkPtr link);
+  void Unlist(const Link& link);
   Task<> FindLink(LinkPtr link);
   // True where the link was decided; else another upstream may know better.
   Task<bool> TryLink(LinkPtr link, const UpstreamResponse* response, std::shared_ptr<Fetching> keys, Try which);
@@ -115,10 +120,10 @@ class ChainWalker {
   Task<bool> TryKeys(LinkPtr link, const DelegationSigners* signers, uint32_t ttl, const UpstreamResponse* response,
                      Try which);
   bool Fail(Link& link, Verdict verdict, Try which);
-  // Ends when the link was found; a status where the allowance ended before.
+  // Ends when the link was found; a status where the allowance ended before. Who is the last to leave ends the search.
   Task<absl::Status> WaitFor(LinkPtr link, const WalkAllowance* allowance);
-  // Runs a check here or, where it is dear, beside the loop, and takes what it spent from the link's allowance. False
-  // where too many wait, which the link's status says then.
+  // Runs a check, and takes what it spent from the link's allowance. False where it was not run; the link's status says
+  // why.
   Task<bool> Check(LinkPtr link, unsigned microseconds, std::function<void(WorkBudget&)> check);
 
   Task<Response> Fetch(Name name, uint16_t type, Deadline deadline, std::shared_ptr<const std::string> not_from,
@@ -136,6 +141,7 @@ class ChainWalker {
   std::shared_ptr<const TrustAnchors> anchors_;
   KeyCache cache_;
   absl::flat_hash_map<std::string, LinkPtr> links_;  // by name in lower case
+  absl::flat_hash_map<std::string, size_t> links_by_suffix_;
   bool closed_ = false;
   TaskGroup tasks_;
 };

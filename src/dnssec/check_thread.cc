@@ -1,68 +1,116 @@
 #include "dnssec/check_thread.h"
 
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
-#include <iterator>
+#include <chrono>
+#include <optional>
 #include <utility>
+#include <vector>
 
-#include "base/await.h"
-#include "dnssec/dnssec_limits.h"
+#include "dnssec/bounded_wait.h"
 
 namespace dotward {
+namespace {
+
+// A check holds a core for as long as it takes: where the loops want it, they come first.
+constexpr int kNiceness = 5;
+
+}  // namespace
 
 // What the thread and the loop share of one check.
 struct CheckThread::Handover {
-  explicit Handover(asio::io_context& loop) : wakeup(loop.get_executor()), busy(loop.get_executor()) {}
+  Handover(asio::io_context& loop, BoundedWait& wait_in) : wait(wait_in), busy(loop.get_executor()) {}
   // On the loop's thread.
-  void End(bool has_run) {
-    done = true;
-    ran = has_run;
-    wakeup.Notify();
+  void End(absl::Status status) {
+    result = std::move(status);
+    wait.Notify();
     busy.reset();
   }
-  Wakeup wakeup;  // the loop's thread only, as all of it
-  bool done = false;
-  bool ran = false;
+  // The loop's thread only.
+  BoundedWait& wait;  // on the stack of who waits, who stays until there is a result
+  std::optional<absl::Status> result;
   asio::executor_work_guard<Executor> busy;  // the loop must not end before the check has
+  // Guarded by the thread's mutex; none once it has begun or was given up.
+  std::optional<Queue::Place> place;
 };
 
-Task<bool> CheckThread::Run(unsigned microseconds, std::function<void()> check) {
-  const auto handover = std::make_shared<Handover>(loop_);
-  {
-    const std::lock_guard lock(mutex_);
-    if (closed_ || !MakeRoomFor(microseconds)) co_return false;
-    queued_microseconds_ += microseconds;
-    checks_.emplace(microseconds, Waiting{handover, std::move(check)});
-    if (!thread_.joinable()) thread_ = std::thread([this] { Loop(); });
+Task<absl::Status> CheckThread::Run(Order order, std::function<void()> check) {
+  if (order.microseconds <= DnssecLimits::kCheckInlineMicrosecondsMax && TakeTimeOfLoop(order.microseconds)) {
+    check();
+    co_return absl::OkStatus();
   }
+  statistics_.beside_loop.Add();
+  BoundedWait wait(loop_.get_executor(), clock_, order.deadline, order.cancellation);
+  absl::Status over = wait.Over();
+  if (!over.ok()) co_return over;
+  const auto handover = std::make_shared<Handover>(loop_, wait);
+  const absl::Status queued = Enqueue(order, handover, std::move(check));
+  if (!queued.ok()) co_return queued;
   wake_.notify_one();
-  while (!handover->done) co_await handover->wakeup.Wait();
-  co_return handover->ran;
+  while (!handover->result) {
+    co_await wait.Wait();
+    over = wait.Over();
+    if (!handover->result && !over.ok() && TakeBack(*handover)) co_return over;
+  }
+  co_return *handover->result;
 }
 
-bool CheckThread::MakeRoomFor(unsigned microseconds) {
-  while (!checks_.empty() && queued_microseconds_ + microseconds > DnssecLimits::kChecksQueuedMicrosecondsMax) {
-    const auto dearest = std::prev(checks_.end());
-    if (dearest->first <= microseconds) return false;
-    queued_microseconds_ -= dearest->first;
-    dearest->second.handover->End(false);
-    checks_.erase(dearest);
+bool CheckThread::TakeTimeOfLoop(unsigned microseconds) {
+  const SteadyTime now = clock_.Now();
+  const Duration most = DnssecLimits::kCheckInlineTimeMax;
+  // The first time there is all of it; what has passed since then could be more than a Duration holds.
+  const Duration since = loop_time_at_ == SteadyTime::min() ? 2 * most : Duration(now - loop_time_at_);
+  loop_time_ = std::min(most, loop_time_ + since / DnssecLimits::kCheckInlineTimeShare);
+  loop_time_at_ = now;
+  const Duration wanted = std::chrono::microseconds(microseconds);
+  if (loop_time_ < wanted) return false;
+  loop_time_ -= wanted;
+  return true;
+}
+
+absl::Status CheckThread::Enqueue(const Order& order, std::shared_ptr<Handover> handover, std::function<void()> check) {
+  const absl::Status refused = absl::ResourceExhaustedError("validation: too many checks wait");
+  const std::lock_guard lock(mutex_);
+  if (closed_) return absl::CancelledError("validation: stopping");
+  std::vector<Waiting> given_up;
+  const auto place =
+      queue_.Push({order.asker, order.domain, order.microseconds}, {handover, std::move(check)}, given_up);
+  for (const Waiting& waiting : given_up) {
+    waiting.handover->place.reset();
+    waiting.handover->End(refused);
   }
+  if (!place) return refused;
+  handover->place = place;
+  if (!thread_.joinable()) {
+    thread_ = std::thread([this] { Loop(); });
+    pthread_setname_np(thread_.native_handle(), "checks");
+  }
+  return absl::OkStatus();
+}
+
+bool CheckThread::TakeBack(Handover& handover) {
+  const std::lock_guard lock(mutex_);
+  if (!handover.place) return false;
+  queue_.Remove(*std::exchange(handover.place, std::nullopt));
   return true;
 }
 
 void CheckThread::Loop() {
+  // Of this thread alone, as Linux has it. Where it is not allowed, the kernel is fair all the same.
+  static_cast<void>(!setpriority(PRIO_PROCESS, 0, kNiceness));
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return closed_ || !checks_.empty(); });
-    if (checks_.empty()) return;
-    const auto cheapest = checks_.begin();
-    queued_microseconds_ -= cheapest->first;
-    const Waiting next = std::move(cheapest->second);
-    checks_.erase(cheapest);
+    wake_.wait(lock, [this] { return closed_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    Waiting next = queue_.Pop();
+    next.handover->place.reset();
     lock.unlock();
     next.check();
-    asio::post(loop_, [handover = next.handover] { handover->End(true); });
+    asio::post(loop_, [handover = std::move(next.handover)] { handover->End(absl::OkStatus()); });
     lock.lock();
   }
 }

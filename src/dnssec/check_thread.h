@@ -1,32 +1,52 @@
 #ifndef DOTWARD_DNSSEC_CHECK_THREAD_H_
 #define DOTWARD_DNSSEC_CHECK_THREAD_H_
 
+#include <absl/status/status.h>
+
 #include <asio/io_context.hpp>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 
+#include "base/await.h"
+#include "base/deadline.h"
+#include "dnssec/dnssec_limits.h"
+#include "dnssec/dnssec_statistics.h"
+#include "dnssec/fair_queue.h"
+#include "dotward/clock.h"
 #include "dotward/task.h"
 
 namespace dotward {
 
-// A thread beside an event loop, for checks that would keep the loop from its other work. It starts with the first of
-// them. The cheapest comes first: whoever has dear answers made waits behind those who have not, and where too much
-// waits the dearest is given up. Everything but the checks runs on the loop's thread.
+// Runs checks for an event loop: where they are cheap, and as long as they are few, on the loop itself, else on a
+// thread beside it, which starts with the first of them and gives way to the loop. That one's time is shared out among
+// those who ask (FairQueue). Everything but the checks runs on the loop's thread.
 class CheckThread {
  public:
-  explicit CheckThread(asio::io_context& loop) : loop_(loop) {}
+  struct Order {
+    uint16_t asker = 0;         // UpstreamQuery::asker
+    std::string domain;         // that is asked about: a registrable domain
+    unsigned microseconds = 0;  // what it will cost, roughly
+    Deadline deadline{SteadyTime::max()};
+    Cancellation* cancellation = nullptr;  // may be null
+  };
+
+  // All must outlive it.
+  CheckThread(asio::io_context& loop, const Clock& clock, DnssecStatistics& statistics)
+      : loop_(loop), clock_(clock), statistics_(statistics) {}
   ~CheckThread() { Close(); }
   CheckThread(const CheckThread&) = delete;
   CheckThread& operator=(const CheckThread&) = delete;
 
-  // Runs `check`, which will cost about so many microseconds, on the thread, and ends when it has run: true. Or false,
-  // without having run it, where those that wait cost more than DnssecLimits::kChecksQueuedMicrosecondsMax and none of
-  // them is dearer, or after Close. What `check` touches must live until then.
-  Task<bool> Run(unsigned microseconds, std::function<void()> check);
+  // Runs `check`, and ends when it has run. Or with a status, without having run it:
+  // kResourceExhausted where those that wait cost more than DnssecLimits::kChecksQueuedMicrosecondsMax and it is this
+  // one's turn to leave, kDeadlineExceeded or kCancelled where it is not needed any more before its turn comes, and
+  // kCancelled after Close. What `check` touches must live until then.
+  Task<absl::Status> Run(Order order, std::function<void()> check);
 
   // Runs what was handed over to its end and takes no more. Returns when the thread has ended.
   void Close();
@@ -37,18 +57,25 @@ class CheckThread {
     std::shared_ptr<Handover> handover;
     std::function<void()> check;
   };
+  using Queue = FairQueue<Waiting>;
 
+  // Whether the loop may do it by itself.
+  bool TakeTimeOfLoop(unsigned microseconds);
   void Loop();
-  // Whether there is room for a check of that cost, once dearer ones are given up for it.
-  bool MakeRoomFor(unsigned microseconds);
+  absl::Status Enqueue(const Order& order, std::shared_ptr<Handover> handover, std::function<void()> check);
+  // False where it has begun.
+  bool TakeBack(Handover& handover);
 
   asio::io_context& loop_;
+  const Clock& clock_;
+  DnssecStatistics& statistics_;
+  Duration loop_time_{0};  // that it has for checks, as of loop_time_at_
+  SteadyTime loop_time_at_{SteadyTime::min()};
   std::thread thread_;
-  std::mutex mutex_;
   std::condition_variable wake_;
-  std::multimap<unsigned, Waiting> checks_;  // guarded by mutex_; by cost
-  unsigned queued_microseconds_ = 0;         // guarded by mutex_
-  bool closed_ = false;                      // guarded by mutex_
+  std::mutex mutex_;  // guards everything below
+  Queue queue_{DnssecLimits::kChecksQueuedMicrosecondsMax};
+  bool closed_ = false;
 };
 
 }  // namespace dotward

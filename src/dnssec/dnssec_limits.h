@@ -20,8 +20,8 @@ struct DnssecLimits {
   // --- one response ---
   // An honest answer needs one check for each of its RRsets: a chain of aliases, data, SOA, three proofs.
   static constexpr unsigned kSignatureChecksPerResponse = 16;
-  // And what they take by estimate: a response must not keep the checks of others waiting for longer. P-384 reaches it.
-  static constexpr unsigned kCheckMicrosecondsPerResponse = 9'000;
+  // And what they take by estimate: a response must not keep the checks of others waiting for longer. Eight of P-384.
+  static constexpr unsigned kCheckMicrosecondsPerResponse = 6'600;
   // Keys of one zone with the tag and algorithm of one signature. Two are an accident, of which the first was right.
   static constexpr unsigned kKeyTagCollisionsMax = 4;
   static constexpr size_t kSignaturesPerRrsetMax = 8;  // looked at; two algorithms in a rollover make four
@@ -39,7 +39,7 @@ struct DnssecLimits {
   static constexpr size_t kRsaSha512OctetsMin = 128;   // RFC 5702 §2.2
   static constexpr size_t kRsaOctetsMin = 64;          // RFC 5702 §2.1
   static constexpr size_t kRsaOctetsMax = 512;
-  static constexpr size_t kRsaExponentOctetsMax = 5;  // 2^32 + 1 is the largest in use
+  static constexpr uint64_t kRsaExponentMax = (uint64_t{1} << 32U) + 1;  // the largest in use
 
   // --- one query of a client ---
   static constexpr unsigned kSignatureChecksPerQuery = 64;
@@ -49,7 +49,10 @@ struct DnssecLimits {
   static constexpr std::chrono::seconds kChainStepTime{5};
 
   // --- all of them ---
-  static constexpr size_t kChainStepsInFlightMax = 1024;
+  // Somebody waits for each, so that the exchanges of clients bound them too; and of these, those for the names of one
+  // registrable domain, of which the servers may be silent.
+  static constexpr size_t kChainStepsInFlightMax = 8'192;
+  static constexpr size_t kChainStepsPerSuffixMax = 512;
   static constexpr size_t kKeyCacheEntriesMax = 8192;
   static constexpr size_t kKeyCacheOctetsMax = size_t{8} << 20;
   static constexpr std::chrono::seconds kKeyCacheTtlMin{1};
@@ -60,8 +63,11 @@ struct DnssecLimits {
   static constexpr std::chrono::seconds kBogusZoneTime{60};    // RFC 4035 §4.7, RFC 9520: below five minutes
   // What the checks that wait for the thread that makes them will cost in all, estimated in microseconds.
   static constexpr unsigned kChecksQueuedMicrosecondsMax = 500'000;
-  // What the forwarding loop checks by itself, estimated in microseconds: handing over costs the twentieth of it.
+  // A check that the forwarding loop makes by itself, estimated in microseconds: handing over costs the twentieth of
+  // it. And of all of them, so much at a time, and no more than one part in two of its time: answers wait behind them.
   static constexpr unsigned kCheckInlineMicrosecondsMax = 250;
+  static constexpr std::chrono::milliseconds kCheckInlineTimeMax{1};
+  static constexpr int kCheckInlineTimeShare = 2;
 };
 
 }  // namespace dotward

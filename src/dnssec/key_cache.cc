@@ -64,12 +64,13 @@ const KeyCache::Entry* KeyCache::Find(OctetView wire_name, SteadyTime now) const
   return found == entries_.end() || now >= found->second.expires_at ? nullptr : &found->second;
 }
 
-KeyCache::Position KeyCache::Locate(const Name& name, const Name& top, SteadyTime now) const {
+KeyCache::Position KeyCache::Locate(const Name& name, const Name& top, SteadyTime now) {
   Position position;
   position.lowest = top;
   bool any = false;
   for (OctetView at = name.wire(); at.size() >= top.wire().size(); at = ParentOf(at)) {
     if (const Entry* entry = Find(at, now)) {
+      ages_.splice(ages_.end(), ages_, entry->age);
       if (!std::exchange(any, true)) {
         position.lowest = Name::FromWire(at);
         position.nothing_below = entry->nothing_below;

@@ -14,7 +14,7 @@
 namespace dotward {
 
 // What is known of zones and of the places where none begins. At most DnssecLimits::kKeyCacheEntriesMax names
-// and kKeyCacheOctetsMax of memory; what was learned first goes first. Not thread-safe.
+// and kKeyCacheOctetsMax of memory; what was not used for longest goes first. Not thread-safe.
 class KeyCache {
  public:
   // How far down towards a name the chain of trust is known.
@@ -29,8 +29,8 @@ class KeyCache {
   enum class Below : uint8_t { kUnknown, kNothing };
   void PutNoCut(const Name& name, Below below, uint32_t ttl, SteadyTime now);
 
-  // Looks no higher than `top`, an ancestor of the name or the name itself.
-  Position Locate(const Name& name, const Name& top, SteadyTime now) const;
+  // Looks no higher than `top`, an ancestor of the name or the name itself. What it finds counts as used.
+  Position Locate(const Name& name, const Name& top, SteadyTime now);
   // The zone that is known to begin at exactly this name; null where none is.
   ZonePtr ZoneAt(const Name& name, SteadyTime now) const {
     const Entry* const entry = Find(name.wire(), now);
@@ -57,7 +57,7 @@ class KeyCache {
   const Entry* Find(OctetView wire_name, SteadyTime now) const;
 
   absl::flat_hash_map<std::string, Entry> entries_;  // by name in lower case
-  std::list<std::string> ages_;                      // the oldest first
+  std::list<std::string> ages_;                      // by last use
   size_t octets_ = 0;
 };
 

@@ -16,11 +16,6 @@
 namespace dotward {
 namespace {
 
-constexpr unsigned kSetMicroseconds = 15;  // reading and sorting a small RRset
-constexpr unsigned kHashMicroseconds = 3;  // one NSEC3 hash, without iterations
-constexpr unsigned kIterationsPerMicrosecond = 4;
-constexpr unsigned kNsec3FixedOctets = 5;
-
 bool IsDenialRecord(uint16_t type) { return type == rr_type::kNsec || type == rr_type::kNsec3; }
 
 class Judge {
@@ -30,7 +25,7 @@ class Judge {
 
   Judgement Run() {
     for (const ResponsePart& part : dissected_.parts) {
-      if (!part.synthesized) JudgePart(part);
+      if (!part.follows_from) JudgePart(part);
       if (result_.verdict.bogus()) return std::move(result_);
     }
     for (const Expansion& expansion : expansions_) {
@@ -147,42 +142,11 @@ class Judge {
   Judgement result_;
 };
 
-unsigned HashesMicroseconds(const ScannedMessage& response, const Rrset& rrset, const Name& name, const Name& zone) {
-  const OctetView rdata = RdataOf(response, response.records[rrset.records.front()]);
-  if (rrset.type != rr_type::kNsec3 || rdata.size() < kNsec3FixedOctets) return 0;
-  const unsigned iterations = std::min(ReadU16(&rdata[2]), DnssecLimits::kNsec3IterationsMax);
-  const size_t labels = name.label_count() - std::min(name.label_count(), zone.label_count());
-  return static_cast<unsigned>(labels + 2) * (kHashMicroseconds + iterations / kIterationsPerMicrosecond);
-}
-
 }  // namespace
 
 Judgement JudgeResponse(const ScannedMessage& response, const ResponseParts& dissected, WallTime now,
                         WorkBudget& budget) {
   return Judge(response, dissected, now, budget).Run();
-}
-
-unsigned EstimateMicroseconds(const ScannedMessage& response, const Rrset& rrset, const ZoneKeys& keys) {
-  unsigned cost = kSetMicroseconds + static_cast<unsigned>(rrset.records.size()) * 2;
-  const size_t signatures = std::min(rrset.signatures.size(), DnssecLimits::kSignaturesPerRrsetMax);
-  for (size_t i = 0; i < signatures; ++i) {
-    const auto fields = ReadSignature(response, response.records[rrset.signatures[i]]);
-    for (const ZoneKeys::KeyPtr& key : keys.keys()) {
-      if (fields && key->tag == fields->key_tag && key->algorithm == fields->algorithm) cost += key->check_microseconds;
-    }
-  }
-  return cost;
-}
-
-unsigned EstimateMicroseconds(const ScannedMessage& response, const ResponseParts& dissected) {
-  unsigned cost = 0;
-  unsigned hashes = 0;
-  for (const ResponsePart& part : dissected.parts) {
-    if (part.zone == nullptr || part.zone->keys == nullptr) continue;
-    cost += EstimateMicroseconds(response, part.rrset, *part.zone->keys);
-    hashes = std::max(hashes, HashesMicroseconds(response, part.rrset, dissected.last_name, part.zone->zone));
-  }
-  return cost + hashes;
 }
 
 }  // namespace dotward

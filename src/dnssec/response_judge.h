@@ -29,11 +29,6 @@ struct Judgement {
 Judgement JudgeResponse(const ScannedMessage& response, const ResponseParts& dissected, WallTime now,
                         WorkBudget& budget);
 
-// What JudgeResponse will cost, roughly, in microseconds.
-unsigned EstimateMicroseconds(const ScannedMessage& response, const ResponseParts& dissected);
-// What verifying the RRset with these keys will cost.
-unsigned EstimateMicroseconds(const ScannedMessage& response, const Rrset& rrset, const ZoneKeys& keys);
-
 }  // namespace dotward
 
 #endif  // DOTWARD_DNSSEC_RESPONSE_JUDGE_H_

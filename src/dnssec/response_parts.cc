@@ -80,10 +80,11 @@ ResponseParts DissectResponse(const Message& response) {
   for (ResponsePart& part : dissected.parts) {
     if (part.rrset.type != rr_type::kCname || !part.rrset.signatures.empty() || part.rrset.records.size() != 1)
       continue;
-    part.synthesized = std::ranges::any_of(dissected.parts, [&](const ResponsePart& other) {
+    const auto dname = std::ranges::find_if(dissected.parts, [&](const ResponsePart& other) {
       return other.rrset.type == rr_type::kDname && other.rrset.section == Section::kAnswer &&
              FollowsFrom(scan, part.rrset, other.rrset);
     });
+    if (dname != dissected.parts.end()) part.follows_from = static_cast<size_t>(dname - dissected.parts.begin());
   }
   dissected.last_name = LastName(scan, dissected.parts);
   return dissected;

@@ -3,6 +3,7 @@
 
 #include <absl/container/inlined_vector.h>
 
+#include <optional>
 #include <vector>
 
 #include "dns/classify.h"
@@ -18,8 +19,9 @@ struct ResponsePart {
   Rrset rrset;
   // Zones that, by its signatures' word, may have signed it; each once, at most DnssecLimits::kSignersPerRrsetMax.
   absl::InlinedVector<Name, 1> signers;
-  // A CNAME that follows from a DNAME of the answer (RFC 6672 §5.3.1): it is what that is.
-  bool synthesized = false;
+  // Of a CNAME that follows from a DNAME of the answer (RFC 6672 §5.3.1), that one's place among the parts: it is what
+  // the DNAME is.
+  std::optional<size_t> follows_from;
   // Filled by whoever walks the chains: the zone whose keys must have signed it or, where that is not secure, why it
   // need not be signed.
   ZonePtr zone;

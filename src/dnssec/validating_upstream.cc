@@ -6,8 +6,11 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "dns/registrable_domain.h"
 #include "dns/wire.h"
+#include "dnssec/name_tools.h"
 #include "dnssec/rendition.h"
+#include "dnssec/work_estimate.h"
 
 namespace dotward {
 namespace {
@@ -60,7 +63,10 @@ bool MayBeWrongHereAlone(const Judgement& judgement) {
 }  // namespace
 
 ValidatingUpstream::ValidatingUpstream(asio::io_context& loop, Upstream& upstream, const Clock& clock)
-    : clock_(clock), upstream_(upstream), checks_(loop), walker_(loop, upstream, clock, checks_, statistics_) {}
+    : clock_(clock),
+      upstream_(upstream),
+      checks_(loop, clock, statistics_),
+      walker_(loop, upstream, clock, checks_, statistics_) {}
 
 void ValidatingUpstream::Close() {
   walker_.Close();
@@ -106,7 +112,7 @@ Task<absl::StatusOr<UpstreamResponse>> ValidatingUpstream::Validate(UpstreamQuer
   query.checking_disabled = true;
   absl::StatusOr<UpstreamResponse> answered = co_await upstream_.Exchange(query, deadline);
   if (!answered.ok()) co_return answered;
-  WalkAllowance allowance{.deadline = deadline, .cancellation = query.cancellation};
+  WalkAllowance allowance{.deadline = deadline, .cancellation = query.cancellation, .asker = query.asker};
   Candidate first{.response = *std::move(answered)};
   const absl::Status judged = co_await Judge(&first, &allowance);
   if (!judged.ok()) co_return judged;
@@ -119,11 +125,26 @@ Task<absl::StatusOr<UpstreamResponse>> ValidatingUpstream::Validate(UpstreamQuer
       const absl::Status judged_again = co_await Judge(&second, &allowance);
       if (judged_again.ok() && second.judged && !second.judgement.verdict.bogus()) co_return Deliver(std::move(second));
     }
+    const absl::Status judged_now = co_await Judge(&first, &allowance);
+    if (!judged_now.ok()) co_return judged_now;
   }
   co_return Deliver(std::move(first));
 }
 
+// Anchors may change while they are used: what those say that are no more is nobody's verdict.
 Task<absl::Status> ValidatingUpstream::Judge(Candidate* candidate, WalkAllowance* allowance) {
+  while (candidate->judged_by != options_.anchors) {
+    candidate->judged_by = options_.anchors;
+    candidate->judged = false;
+    candidate->judgement = Judgement();
+    if (options_.anchors == nullptr) break;
+    const absl::Status judged = co_await TryJudge(candidate, allowance);
+    if (!judged.ok()) co_return judged;
+  }
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> ValidatingUpstream::TryJudge(Candidate* candidate, WalkAllowance* allowance) {
   const Message& message = *candidate->response.message;
   candidate->dissected = DissectResponse(message);
   if (!candidate->dissected.classification.usable()) co_return absl::OkStatus();
@@ -143,14 +164,13 @@ Task<absl::Status> ValidatingUpstream::Judge(Candidate* candidate, WalkAllowance
   const WallTime now = clock_.WallNow();
   const ScannedMessage& scan = message.scan();
   std::function<void()> check = [&] { judgement = JudgeResponse(scan, candidate->dissected, now, budget); };
-  const unsigned microseconds = EstimateMicroseconds(scan, candidate->dissected);
-  if (microseconds > DnssecLimits::kCheckInlineMicrosecondsMax) {
-    statistics_.beside_loop.Add();
-    const bool checked = co_await checks_.Run(microseconds, std::move(check));
-    if (!checked) co_return absl::ResourceExhaustedError("validation: too many checks wait");
-  } else {
-    check();
-  }
+  CheckThread::Order order{.asker = allowance->asker,
+                           .domain = LowerOf(RegistrableDomain(scan.qname)),
+                           .microseconds = EstimateMicroseconds(scan, candidate->dissected),
+                           .deadline = allowance->deadline,
+                           .cancellation = allowance->cancellation};
+  const absl::Status checked = co_await checks_.Run(std::move(order), std::move(check));
+  if (!checked.ok()) co_return checked;
   allowance->signature_checks -= budget.signature_checks();
   statistics_.signature_checks.Add(budget.signature_checks());
   if (HasStraySignature(scan, candidate->dissected)) {
@@ -162,7 +182,13 @@ Task<absl::Status> ValidatingUpstream::Judge(Candidate* candidate, WalkAllowance
 Task<absl::Status> ValidatingUpstream::FindZones(Candidate* candidate, WalkAllowance* allowance) {
   ResponseParts& dissected = candidate->dissected;
   for (ResponsePart& part : dissected.parts) {
-    if (part.synthesized) continue;
+    if (part.follows_from) {
+      // What is said above a trust anchor says nothing about names below it: there the alias needs a signature.
+      const TrustAnchors::Anchor* const anchor = candidate->judged_by->ClosestTo(part.rrset.owner);
+      const Name& dname = dissected.parts[*part.follows_from].rrset.owner;
+      if (anchor == nullptr || dname.IsAtOrBelow(anchor->zone)) continue;
+      part.follows_from.reset();
+    }
     const absl::Status found = co_await FindZone(&part, allowance);
     if (!found.ok()) co_return found;
   }

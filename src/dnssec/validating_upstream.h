@@ -65,11 +65,13 @@ class ValidatingUpstream final : public Upstream {
     UpstreamResponse response;
     ResponseParts dissected;
     Judgement judgement;
-    bool judged = false;  // else it is no answer
+    bool judged = false;                            // else it is no answer
+    std::shared_ptr<const TrustAnchors> judged_by;  // null: not yet, or nothing is judged any more
   };
 
   Task<absl::StatusOr<UpstreamResponse>> Validate(UpstreamQuery query, Deadline deadline);
   Task<absl::Status> Judge(Candidate* candidate, WalkAllowance* allowance);
+  Task<absl::Status> TryJudge(Candidate* candidate, WalkAllowance* allowance);
   Task<absl::Status> FindZones(Candidate* candidate, WalkAllowance* allowance);
   Task<absl::Status> FindZone(ResponsePart* part, WalkAllowance* allowance);
   absl::StatusOr<UpstreamResponse> Deliver(Candidate candidate);

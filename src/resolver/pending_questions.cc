@@ -31,8 +31,12 @@ struct PendingClient {
 };
 
 PendingExchange::PendingExchange(const CacheKey& question, Deadline deadline_in)
-    : query{Name::FromWire(question.qname), question.qtype, question.qclass, question.dnssec_ok,
-            question.checking_disabled,     &cancellation},
+    : query{.name = Name::FromWire(question.qname),
+            .type = question.qtype,
+            .klass = question.qclass,
+            .dnssec_ok = question.dnssec_ok,
+            .checking_disabled = question.checking_disabled,
+            .cancellation = &cancellation},
       deadline(deadline_in) {}
 
 size_t PendingQuestions::QuestionHash::operator()(const CacheKey& question) const {

@@ -1,5 +1,7 @@
 #include "resolver/query_coalescer.h"
 
+#include <absl/hash/hash.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -126,6 +128,7 @@ void QueryCoalescer::Admit(ResolutionWaiter& waiter, SteadyTime now) {
   if (ResolutionPtr known = WithoutAsking(waiter.question, route, now)) return waiter.Complete(std::move(known));
   auto started = std::make_unique<PendingExchange>(asked, waiter.deadline);
   started->returns = route.returns;
+  started->query.asker = AskerOf(waiter.client);
   pending_.Start(*started);
   Join(*started, waiter, now);
   if (started->waiting.empty() && pending_.exchanges() > ResolverLimits::kRefreshExchangesMax) {
@@ -141,6 +144,11 @@ CacheKey QueryCoalescer::AskedAs(const CacheKey& question) const {
   CacheKey asked = question;
   asked.dnssec_ok |= options_.ask_with_dnssec;
   return asked;
+}
+
+uint16_t QueryCoalescer::AskerOf(const IpAddress& client) const {
+  const PendingQuestions::Options& options = options_.pending;
+  return static_cast<uint16_t>(absl::HashOf(ClientPrefix(client, options.ipv4_prefix, options.ipv6_prefix).address));
 }
 
 // In the order in which it is good: the answer itself, then what follows from another.

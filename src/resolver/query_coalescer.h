@@ -110,6 +110,7 @@ class QueryCoalescer {
   void Admit(ResolutionWaiter& waiter, SteadyTime now);
   // The question as it is asked, and known while it is under way.
   CacheKey AskedAs(const CacheKey& question) const;
+  uint16_t AskerOf(const IpAddress& client) const;
   // What can be said without asking; null where nothing can.
   ResolutionPtr FromCache(const CacheKey& question, const RouteCondition& route, SteadyTime now);
   ResolutionPtr WithoutAsking(const CacheKey& question, const RouteCondition& route, SteadyTime now);

@@ -5,92 +5,164 @@
 #include <asio/io_context.hpp>
 #include <future>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "dnssec/dnssec_limits.h"
+#include "testing/manual_clock.h"
 #include "testing/run_task.h"
 
 namespace dotward {
 namespace {
 
-TEST(CheckThreadTest, AChecksRunsOnAnotherThreadAndIsWaitedFor) {
-  asio::io_context loop;
-  CheckThread checks(loop);
+class CheckThreadTest : public ::testing::Test {
+ protected:
+  static CheckThread::Order For(std::string domain, unsigned microseconds) {
+    return {.asker = static_cast<uint16_t>(domain[0]), .domain = std::move(domain), .microseconds = microseconds};
+  }
+  asio::io_context loop_;
+  ManualClock clock_;
+  DnssecStatistics statistics_;
+  CheckThread checks_{loop_, clock_, statistics_};
+  TaskGroup tasks_{loop_};
+};
+
+TEST_F(CheckThreadTest, AChecksRunsOnAnotherThreadAndIsWaitedFor) {
   std::thread::id ran_on;
-  EXPECT_TRUE(RunTask(loop, checks.Run(1000, [&] { ran_on = std::this_thread::get_id(); })));
+  EXPECT_TRUE(RunTask(loop_, checks_.Run(For("a", 1000), [&] { ran_on = std::this_thread::get_id(); })).ok());
   EXPECT_NE(ran_on, std::thread::id());
   EXPECT_NE(ran_on, std::this_thread::get_id());
 }
 
-// With the thread busy until Free is called.
-class BusyCheckThreadTest : public ::testing::Test {
+TEST_F(CheckThreadTest, TheLoopMakesCheapChecksAsLongAsTheyAreFew) {
+  const auto runs_here = [this](unsigned microseconds) {
+    std::thread::id ran_on;
+    EXPECT_TRUE(RunTask(loop_, checks_.Run(For("a", microseconds), [&] { ran_on = std::this_thread::get_id(); })).ok());
+    return ran_on == std::this_thread::get_id();
+  };
+  constexpr unsigned kCheap = DnssecLimits::kCheckInlineMicrosecondsMax;
+  constexpr auto kTime = DnssecLimits::kCheckInlineTimeMax;
+  EXPECT_FALSE(runs_here(kCheap + 1));
+  for (auto spent = Duration(0); spent + std::chrono::microseconds(kCheap) <= kTime;
+       spent += std::chrono::microseconds(kCheap)) {
+    EXPECT_TRUE(runs_here(kCheap));
+  }
+  EXPECT_FALSE(runs_here(kCheap));
+  clock_.Advance(DnssecLimits::kCheckInlineTimeShare * std::chrono::microseconds(kCheap));
+  EXPECT_TRUE(runs_here(kCheap));
+  EXPECT_FALSE(runs_here(kCheap));
+  EXPECT_EQ(statistics_.beside_loop.value(), 3U);
+}
+
+// With the thread busy until Free is called. What waits notes its domain when it is run.
+class BusyCheckThreadTest : public CheckThreadTest {
  protected:
   BusyCheckThreadTest() {
-    busy_.From(tasks_, checks_.Run(1000, [this] {
+    busy_.From(tasks_, checks_.Run(For("busy", 1000), [this] {
       started_.set_value();
       go_on_.get_future().wait();
     }));
     loop_.poll();
     started_.get_future().wait();
   }
+  ~BusyCheckThreadTest() override {
+    Free();
+    for (auto& outcome : waiting_) outcome->Wait(loop_);
+  }
   void Free() {
+    if (std::exchange(free_, true)) return;
     go_on_.set_value();
-    EXPECT_TRUE(busy_.Wait(loop_));
+    EXPECT_TRUE(busy_.Wait(loop_).ok());
+  }
+  Outcome<absl::Status>& Start(CheckThread::Order order) {
+    waiting_.push_back(std::make_unique<Outcome<absl::Status>>());
+    std::function<void()> check = [this, domain = order.domain] { ran_ += domain; };
+    waiting_.back()->From(tasks_, checks_.Run(std::move(order), std::move(check)));
+    loop_.restart();
+    loop_.poll();
+    return *waiting_.back();
+  }
+  // What has run, in order, once everything has.
+  std::string Ran() {
+    Free();
+    for (auto& outcome : waiting_) outcome->Wait(loop_);
+    return ran_;
   }
 
-  asio::io_context loop_;
-  CheckThread checks_{loop_};
   std::promise<void> started_, go_on_;
-  TaskGroup tasks_{loop_};
-  Outcome<bool> busy_;
+  Outcome<absl::Status> busy_;
+  bool free_ = false;
+  std::vector<std::unique_ptr<Outcome<absl::Status>>> waiting_;
+  std::string ran_;
 };
 
 TEST_F(BusyCheckThreadTest, WhatWaitsIsBoundedByItsCostAndTheLoopGoesOn) {
-  constexpr unsigned kCost = 1000;
-  std::vector<Outcome<bool>> waiting(DnssecLimits::kChecksQueuedMicrosecondsMax / kCost + 1);
-  for (auto& outcome : waiting) outcome.From(tasks_, checks_.Run(kCost, [] {}));
+  constexpr unsigned kCost = 10'000;
+  constexpr size_t kRoom = DnssecLimits::kChecksQueuedMicrosecondsMax / kCost;
+  for (size_t i = 0; i < kRoom; ++i) EXPECT_FALSE(Start(For("a", kCost)).ready()) << i;
+  Outcome<absl::Status>& refused = Start(For("a", kCost));
+  ASSERT_TRUE(refused.ready());
+  EXPECT_EQ(refused->code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(Ran(), std::string(kRoom, 'a'));
+}
+
+TEST_F(BusyCheckThreadTest, WhoHasMuchWaitingGivesUpItsLastForOthers) {
+  constexpr unsigned kCost = 10'000;
+  constexpr size_t kRoom = DnssecLimits::kChecksQueuedMicrosecondsMax / kCost;
+  for (size_t i = 0; i < kRoom; ++i) Start(For("a", kCost));
+  EXPECT_FALSE(Start(For("b", kCost)).ready());
+  ASSERT_TRUE(waiting_[kRoom - 1]->ready());
+  EXPECT_EQ((*waiting_[kRoom - 1])->code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_LE(Ran().find('b'), 1U);
+}
+
+TEST_F(BusyCheckThreadTest, WhatNobodyNeedsAnyMoreIsTakenBack) {
+  Cancellation cancellation;
+  Outcome<absl::Status>& cancelled = Start({.domain = "a", .microseconds = 1000, .cancellation = &cancellation});
+  Outcome<absl::Status>& late = Start(
+      {.domain = "b", .microseconds = 1000, .deadline = Deadline::After(clock_.Now(), std::chrono::milliseconds(1))});
+  Start(For("c", 1000));
+  cancellation.Cancel();
+  clock_.Advance(std::chrono::milliseconds(1));
+  EXPECT_EQ(cancelled.Wait(loop_).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(late.Wait(loop_).code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(Ran(), "c");
+  Outcome<absl::Status>& too_late = Start({.domain = "d", .microseconds = 1000, .cancellation = &cancellation});
+  EXPECT_EQ(too_late.Wait(loop_).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(ran_, "c");
+}
+
+// The check touches what belongs to who waits for it.
+TEST_F(BusyCheckThreadTest, WhatHasBegunIsWaitedForWhateverBecomesOfIt) {
+  Cancellation cancellation;
+  std::promise<void> begun, go_on;
+  bool ended = false;
+  Outcome<absl::Status> outcome;
+  outcome.From(tasks_, checks_.Run({.domain = "a", .microseconds = 1000, .cancellation = &cancellation}, [&] {
+    begun.set_value();
+    go_on.get_future().wait();
+    ended = true;
+  }));
+  Free();
+  begun.get_future().wait();
+  cancellation.Cancel();
+  loop_.restart();
   loop_.poll();
-  ASSERT_TRUE(waiting.back().ready());
-  EXPECT_FALSE(*waiting.back());
-  EXPECT_FALSE(waiting[0].ready());
-  Free();
-  waiting.pop_back();
-  for (auto& outcome : waiting) EXPECT_TRUE(outcome.Wait(loop_));
+  EXPECT_FALSE(outcome.ready());
+  go_on.set_value();
+  EXPECT_TRUE(outcome.Wait(loop_).ok());
+  EXPECT_TRUE(ended);
 }
 
-TEST_F(BusyCheckThreadTest, TheDearestIsGivenUpForWhatIsCheaper) {
-  Outcome<bool> dear, cheap;
-  dear.From(tasks_, checks_.Run(DnssecLimits::kChecksQueuedMicrosecondsMax, [] {}));
-  cheap.From(tasks_, checks_.Run(1000, [] {}));
-  EXPECT_FALSE(dear.Wait(loop_));
-  Free();
-  EXPECT_TRUE(cheap.Wait(loop_));
-}
-
-TEST_F(BusyCheckThreadTest, TheCheapestComesFirst) {
-  std::vector<unsigned> order;
-  std::vector<Outcome<bool>> waiting(3);
-  size_t next = 0;
-  for (const unsigned cost : {3000U, 1000U, 2000U}) {
-    waiting[next++].From(tasks_, checks_.Run(cost, [&order, cost] { order.push_back(cost); }));
-  }
-  Free();
-  for (auto& outcome : waiting) EXPECT_TRUE(outcome.Wait(loop_));
-  EXPECT_EQ(order, (std::vector<unsigned>{1000, 2000, 3000}));
-}
-
-TEST(CheckThreadTest, WhatWasHandedOverEndsBeforeItIsClosed) {
-  asio::io_context loop;
-  CheckThread checks(loop);
-  TaskGroup tasks(loop);
-  std::vector<Outcome<bool>> outcomes(10);
+TEST_F(CheckThreadTest, WhatWasHandedOverEndsBeforeItIsClosed) {
+  std::vector<Outcome<absl::Status>> outcomes(10);
   int ran = 0;
-  for (auto& outcome : outcomes) outcome.From(tasks, checks.Run(1000, [&] { ++ran; }));
-  loop.poll();
-  checks.Close();
+  for (auto& outcome : outcomes) outcome.From(tasks_, checks_.Run(For("a", 1000), [&] { ++ran; }));
+  loop_.poll();
+  checks_.Close();
   EXPECT_EQ(ran, 10);
-  for (auto& outcome : outcomes) EXPECT_TRUE(outcome.Wait(loop));
-  EXPECT_FALSE(RunTask(loop, checks.Run(1000, [] {})));
+  for (auto& outcome : outcomes) EXPECT_TRUE(outcome.Wait(loop_).ok());
+  EXPECT_EQ(RunTask(loop_, checks_.Run(For("a", 1000), [] {})).code(), absl::StatusCode::kCancelled);
 }
 
 }  // namespace

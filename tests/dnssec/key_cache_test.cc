@@ -71,7 +71,7 @@ TEST_F(KeyCacheTest, CutsBelowAZoneAreKnown) {
   EXPECT_FALSE(cache_.KnowsCutBelow(N("example."), N("in.example."), now_));
 }
 
-TEST_F(KeyCacheTest, TheOldestGoesWhereItIsFull) {
+TEST_F(KeyCacheTest, WhatIsNotInUseGoesWhereItIsFull) {
   for (size_t i = 0; i <= DnssecLimits::kKeyCacheEntriesMax; ++i) {
     const std::string name = StrCat("n", i, ".");
     cache_.PutZone(N(name), Zone(name), 60, now_);
@@ -83,6 +83,17 @@ TEST_F(KeyCacheTest, TheOldestGoesWhereItIsFull) {
   EXPECT_EQ(cache_.size(), DnssecLimits::kKeyCacheEntriesMax);
   cache_.Clear();
   EXPECT_EQ(cache_.size(), 0U);
+}
+
+TEST_F(KeyCacheTest, AFloodOfNamesDoesNotPushOutTheZoneItIsIn) {
+  cache_.PutZone(N("."), Zone("."), 60, now_);
+  cache_.PutZone(N("unused."), Zone("unused."), 60, now_);
+  for (size_t i = 0; i < 2 * DnssecLimits::kKeyCacheEntriesMax; ++i) {
+    const std::string name = StrCat("n", i, ".");
+    ASSERT_NE(Locate(name).zone, nullptr) << name;
+    cache_.PutNoCut(N(name), KeyCache::Below::kUnknown, 60, now_);
+  }
+  EXPECT_EQ(cache_.ZoneAt(N("unused."), now_), nullptr);
 }
 
 TEST_F(KeyCacheTest, MemoryIsBoundedWhateverKeysZonesHave) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "dnssec/algorithm.h"
 #include "dnssec/dnssec_limits.h"
 #include "dnssec/test_signer.h"
@@ -316,6 +318,26 @@ TEST_F(RrsetVerifierTest, ASetOfTooManyRecordsIsNotSorted) {
   EXPECT_THAT(finding.verdict.text, HasSubstr("too many records in one set"));
 }
 
+// RFC 3110 §2.
+Octets RsaPublicKey(const Octets& exponent, size_t modulus) {
+  Octets octets(1 + exponent.size() + modulus, 0xFF);
+  octets[0] = static_cast<uint8_t>(exponent.size());
+  std::ranges::copy(exponent, octets.begin() + 1);
+  return octets;
+}
+
+// Whoever waits for checks is told by estimates what they keep others waiting.
+TEST(CheckMicrosecondsTest, GrowsWithWhatMakesRsaDear) {
+  const auto cost = [](const Octets& exponent, size_t modulus) {
+    return CheckMicroseconds(dnssec_algorithm::kRsaSha256, RsaPublicKey(exponent, modulus));
+  };
+  const Octets usual = {1, 0, 1};
+  EXPECT_LT(cost(usual, 128), cost(usual, 256));
+  EXPECT_LT(2 * cost(usual, 256), cost(usual, 512));
+  EXPECT_LT(cost(usual, 256), cost({1, 0, 0, 0, 1}, 256));
+  EXPECT_LT(cost(usual, 320), cost(usual, 300)) << "no multiple of 64";
+}
+
 // --- DNSKEY by DS ---
 
 class JudgeDnskeysTest : public RrsetVerifierTest {
@@ -404,19 +426,19 @@ TEST_F(JudgeDnskeysTest, DigestsAreBounded) {
 }
 
 TEST_F(JudgeDnskeysTest, RsaKeysThatAreDearToCheckWithAreNotUsed) {
-  const auto key_of = [](size_t exponent, size_t modulus) {
-    Octets octets = {static_cast<uint8_t>(exponent)};
-    octets.resize(1 + exponent + modulus, 0xFF);
-    return octets;
-  };
-  EXPECT_TRUE(IsUsablePublicKey(8, key_of(3, DnssecLimits::kRsaOctetsMin)));
-  EXPECT_TRUE(IsUsablePublicKey(8, key_of(DnssecLimits::kRsaExponentOctetsMax, DnssecLimits::kRsaOctetsMax)));
-  EXPECT_FALSE(IsUsablePublicKey(8, key_of(3, DnssecLimits::kRsaOctetsMin - 1)));
-  EXPECT_FALSE(IsUsablePublicKey(8, key_of(3, DnssecLimits::kRsaOctetsMax + 1)));
-  EXPECT_FALSE(IsUsablePublicKey(10, key_of(DnssecLimits::kRsaExponentOctetsMax + 1, 256)));
-  EXPECT_FALSE(IsUsablePublicKey(10, key_of(3, DnssecLimits::kRsaSha512OctetsMin - 1)));
+  const Octets usual = {1, 0, 1};
+  const Octets largest = {1, 0, 0, 0, 1};
+  EXPECT_TRUE(IsUsablePublicKey(8, RsaPublicKey(usual, DnssecLimits::kRsaOctetsMin)));
+  EXPECT_TRUE(IsUsablePublicKey(8, RsaPublicKey(largest, DnssecLimits::kRsaOctetsMax)));
+  EXPECT_TRUE(IsUsablePublicKey(8, RsaPublicKey({0, 0, 0, 0, 1, 0, 1}, 256))) << "zeros before the number";
+  EXPECT_FALSE(IsUsablePublicKey(8, RsaPublicKey(usual, DnssecLimits::kRsaOctetsMin - 1)));
+  EXPECT_FALSE(IsUsablePublicKey(8, RsaPublicKey(usual, DnssecLimits::kRsaOctetsMax + 1)));
+  EXPECT_FALSE(IsUsablePublicKey(10, RsaPublicKey({1, 0, 0, 0, 2}, 256)));
+  EXPECT_FALSE(IsUsablePublicKey(10, RsaPublicKey(Octets(9, 1), 256)));
+  EXPECT_FALSE(IsUsablePublicKey(10, RsaPublicKey({0, 0}, 256)));
+  EXPECT_FALSE(IsUsablePublicKey(10, RsaPublicKey(usual, DnssecLimits::kRsaSha512OctetsMin - 1)));
+  EXPECT_FALSE(IsUsablePublicKey(13, RsaPublicKey(usual, 65)));
   EXPECT_FALSE(IsUsablePublicKey(8, {}));
-  EXPECT_FALSE(IsUsablePublicKey(13, key_of(3, 65)));
 }
 
 }  // namespace

@@ -449,6 +449,39 @@ TEST_F(ValidatingUpstreamTest, AnAliasThatFollowsFromADnameNeedsNoSignature) {
   ExpectBogus("b.d.example.", dnssec_error::kRrsigsMissing, "CNAME b.d.example.");
 }
 
+TEST_F(ValidatingUpstreamTest, ADnameAboveATrustAnchorSaysNothingAboutNamesBelowIt) {
+  // An island of trust in a zone that nobody vouches for.
+  world_.Delegate(".", "island.plain.");
+  const DelegationSigner signer = world_.signer("island.plain.").Signer();
+  std::string digest;
+  for (const uint8_t octet : signer.digest) StrAppend(&digest, absl::Hex(octet, absl::kZeroPad2));
+  validator_.Adopt(
+      {.anchors = std::make_shared<const TrustAnchors>(*TrustAnchors::Parse(
+           StrCat("island.plain. IN DS ", int{signer.key_tag}, " ", int{signer.algorithm}, " 2 ", digest), "island")),
+       .aggressive_nsec = false});
+  for (const std::string name : {"www.plain.", "www.island.plain."}) {
+    const std::string target = name.substr(0, name.size() - 6) + "evil.";
+    world_.On(name, rr_type::kA)
+        .Plain(kAnswer, "plain.", {Dname("evil.")})
+        .Plain(kAnswer, name, {Cname(target)})
+        .Plain(kAnswer, target, {A("192.0.2.66")});
+  }
+  world_.NoCut("island.plain.", "www.island.plain.");
+  ExpectInsecure("www.plain.");
+  ExpectBogus("www.island.plain.", dnssec_error::kRrsigsMissing, "CNAME www.island.plain.");
+}
+
+TEST_F(ValidatingUpstreamTest, AnAliasWhereADsIsAskedForIsTheWordOfItsOwnZone) {
+  // The zone of its target, which is above, denies the DS there; the alias alone says that no zone begins at its name.
+  TestSigner& sub = world_.Delegate("example.", "sub.example.");
+  world_.On("a.sub.example.", rr_type::kDs)
+      .Signed(sub, kAnswer, "a.sub.example.", {Cname("b.example.")})
+      .SignedSoa(Example())
+      .SignedNsec(Example(), "b.example.", "example.", {rr_type::kA});
+  world_.On("a.sub.example.", rr_type::kA).Plain(kAnswer, "a.sub.example.", {A("192.0.2.1")});
+  ExpectBogus("a.sub.example.", dnssec_error::kRrsigsMissing, "A a.sub.example.: it has no signature");
+}
+
 TEST_F(ValidatingUpstreamTest, ADenialBehindAnAliasIsAboutTheLastName) {
   world_.Delegate(".", "other.");
   world_.On("a.example.", rr_type::kA)
@@ -506,27 +539,66 @@ TEST_F(ValidatingUpstreamTest, IdenticalLinksInFlightAreOne) {
   EXPECT_EQ(upstream_.asked().size(), 5U);
 }
 
-TEST_F(ValidatingUpstreamTest, WhoIsNotWaitedForAnyMoreLeavesAtOnceAndTheLinkGoesOn) {
-  upstream_.SetAnswer([&](const Octets& query) { return world_.Answer(query); });
+TEST_F(ValidatingUpstreamTest, WhoIsNotWaitedForAnyMoreLeavesAtOnceAndTheLastEndsTheSearch) {
+  world_.On("mx.example.", rr_type::kMx).Signed(Example(), kAnswer, "mx.example.", {Mx(1, "www.example.")});
   TaskGroup tasks(loop_);
-  Outcome<absl::StatusOr<UpstreamResponse>> outcome;
-  Cancellation cancellation;
-  UpstreamQuery query = Query("www.example.");
-  query.cancellation = &cancellation;
+  Outcome<absl::StatusOr<UpstreamResponse>> first, second;
+  Cancellation first_leaves, second_leaves;
+  UpstreamQuery a = Query("www.example.");
+  a.cancellation = &first_leaves;
+  UpstreamQuery mx = Query("mx.example.", rr_type::kMx);
+  mx.cancellation = &second_leaves;
   upstream_.Hold();
-  outcome.From(tasks, validator_.Exchange(query, Soon()));
+  first.From(tasks, validator_.Exchange(a, Soon()));
+  second.From(tasks, validator_.Exchange(mx, Soon()));
   loop_.poll();
+  upstream_.ReleaseOne();
   upstream_.ReleaseOne();
   loop_.restart();
   loop_.poll();
   ASSERT_EQ(validator_.walker().links_in_flight(), 1U);
-  cancellation.Cancel();
-  EXPECT_EQ(outcome.Wait(loop_).status().code(), absl::StatusCode::kCancelled);
+  first_leaves.Cancel();
+  EXPECT_EQ(first.Wait(loop_).status().code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(validator_.walker().links_in_flight(), 1U);
-  upstream_.Release();
-  loop_.restart();
-  loop_.run();
+  EXPECT_THAT(upstream_.taken_back(), IsEmpty());
+  second_leaves.Cancel();
+  EXPECT_EQ(second.Wait(loop_).status().code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(validator_.walker().links_in_flight(), 0U);
+  loop_.restart();
+  loop_.poll();
+  EXPECT_EQ(upstream_.taken_back().size(), 1U) << "DNSKEY of the root";
+  upstream_.Release();
+  ExpectSecure("www.example.");
+}
+
+// Everything that a link may wait for.
+TEST_F(ValidatingUpstreamTest, ASearchThatEndsEarlyLeavesNothingBehindWhereverItWas) {
+  for (size_t released = 1; released <= 4; ++released) {
+    validator_.Forget();
+    TaskGroup tasks(loop_);
+    Outcome<absl::StatusOr<UpstreamResponse>> outcome;
+    Cancellation cancellation;
+    UpstreamQuery query = Query("www.example.");
+    query.cancellation = &cancellation;
+    upstream_.Hold();
+    outcome.From(tasks, validator_.Exchange(query, Soon()));
+    loop_.restart();
+    loop_.poll();
+    for (size_t i = 0; i < released && !outcome.ready(); ++i) {
+      clock_.Advance(std::chrono::milliseconds(10));  // so that the loop makes the checks
+      upstream_.ReleaseOne();
+      loop_.restart();
+      loop_.poll();
+    }
+    cancellation.Cancel();
+    outcome.Wait(loop_);
+    loop_.restart();
+    loop_.poll();
+    EXPECT_EQ(validator_.walker().links_in_flight(), 0U) << released;
+    EXPECT_EQ(upstream_.held(), 0U) << released;
+    upstream_.Release();
+    ExpectSecure("www.example.");
+  }
 }
 
 TEST_F(ValidatingUpstreamTest, TheDeadlineHoldsWhileAChainIsWaitedFor) {
@@ -553,6 +625,49 @@ TEST_F(ValidatingUpstreamTest, ClosingLetsWhoWaitsGo) {
   loop_.poll();
   validator_.Close();
   EXPECT_EQ(outcome.Wait(loop_).status().code(), absl::StatusCode::kCancelled);
+}
+
+// --- trust anchors that change ---
+
+TEST_F(ValidatingUpstreamTest, WhatIsJudgedWhileAnchorsChangeIsJudgedByTheNewOnes) {
+  upstream_.Hold();
+  TaskGroup tasks(loop_);
+  Outcome<absl::StatusOr<UpstreamResponse>> outcome;
+  const UpstreamQuery query = Query("www.example.");
+  outcome.From(tasks, validator_.Exchange(query, Soon()));
+  loop_.poll();
+  upstream_.ReleaseOne();
+  loop_.restart();
+  loop_.poll();
+  ASSERT_EQ(validator_.walker().links_in_flight(), 1U);
+  // Another key than the root's.
+  const TestWorld other;
+  validator_.Adopt({.anchors = other.Anchors(), .aggressive_nsec = false});
+  upstream_.Release();
+  const auto& response = outcome.Wait(loop_);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(MustReadMessage(response->octets).rcode, 2);
+  validator_.Adopt({.anchors = world_.Anchors(), .aggressive_nsec = false});
+  ExpectSecure("www.example.");
+}
+
+TEST_F(ValidatingUpstreamTest, WhatIsJudgedWhileValidationIsTurnedOffIsHandedOnWithoutAd) {
+  upstream_.Hold();
+  TaskGroup tasks(loop_);
+  Outcome<absl::StatusOr<UpstreamResponse>> outcome;
+  const UpstreamQuery query = Query("www.example.");
+  outcome.From(tasks, validator_.Exchange(query, Soon()));
+  loop_.poll();
+  upstream_.ReleaseOne();
+  loop_.restart();
+  loop_.poll();
+  validator_.Adopt({});
+  upstream_.Release();
+  const auto& response = outcome.Wait(loop_);
+  ASSERT_TRUE(response.ok()) << response.status();
+  const MessageRead message = MustReadMessage(response->octets);
+  EXPECT_EQ(message.rcode, 0);
+  EXPECT_FALSE(message.Has(header_flag::kAd));
 }
 
 // --- limits ---
@@ -617,28 +732,52 @@ TEST_F(ValidatingUpstreamTest, RecordsOfOneDsSetAreBounded) {
   ExpectBogus("www.example.", EdeCode::kOther, "given up: too many records");
 }
 
-TEST_F(ValidatingUpstreamTest, LinksInFlightAreBounded) {
-  ExpectSecure("www.example.");
-  upstream_.SetAnswer(
-      [&](const Octets& query) -> absl::StatusOr<Octets> { return PositiveAnswerTo(query, 300, {A("192.0.2.1")}); });
-  TaskGroup tasks(loop_);
-  std::vector<UpstreamQuery> queries;
-  for (size_t i = 0; i <= DnssecLimits::kChainStepsInFlightMax; ++i) {
-    queries.push_back(Query(StrCat("n", i, ".example.")));
+class LinksInFlightTest : public ValidatingUpstreamTest {
+ protected:
+  // Asks for `count` names below `suffix`, or as registrable domains of their own, whose chains of trust nobody
+  // answers.
+  void Start(size_t count, const std::string& suffix) {
+    ExpectSecure("www.example.");
+    upstream_.SetAnswer(
+        [&](const Octets& query) -> absl::StatusOr<Octets> { return PositiveAnswerTo(query, 300, {A("192.0.2.1")}); });
+    for (size_t i = 0; i < count; ++i) queries_.push_back(Query(StrCat("n", i, ".", suffix)));
+    outcomes_ = std::vector<Outcome<absl::StatusOr<UpstreamResponse>>>(count);
+    upstream_.Hold();
+    for (size_t i = 0; i < count; ++i) outcomes_[i].From(tasks_, validator_.Exchange(queries_[i], Soon()));
+    loop_.restart();
+    loop_.poll();
+    for (size_t i = 0; i < count; ++i) upstream_.ReleaseOne();
+    loop_.restart();
+    loop_.poll();
   }
-  std::vector<Outcome<absl::StatusOr<UpstreamResponse>>> outcomes(queries.size());
-  upstream_.Hold();
-  for (size_t i = 0; i < queries.size(); ++i) outcomes[i].From(tasks, validator_.Exchange(queries[i], Soon()));
-  loop_.restart();
-  loop_.poll();
-  for (size_t i = 0; i < queries.size(); ++i) upstream_.ReleaseOne();
-  loop_.restart();
-  loop_.poll();
+  void ExpectOnlyTheLastRefused() {
+    ASSERT_TRUE(outcomes_.back().ready());
+    EXPECT_EQ(outcomes_.back()->status().code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_FALSE(outcomes_[outcomes_.size() - 2].ready());
+    upstream_.Release();
+    for (auto& outcome : outcomes_) outcome.Wait(loop_);
+    EXPECT_EQ(validator_.walker().links_in_flight(), 0U);
+  }
+
+  TaskGroup tasks_{loop_};
+  std::vector<UpstreamQuery> queries_;
+  std::vector<Outcome<absl::StatusOr<UpstreamResponse>>> outcomes_;
+};
+
+TEST_F(LinksInFlightTest, AreBounded) {
+  Start(DnssecLimits::kChainStepsInFlightMax + 1, "example.");
   EXPECT_EQ(validator_.walker().links_in_flight(), DnssecLimits::kChainStepsInFlightMax);
-  ASSERT_TRUE(outcomes.back().ready());
-  EXPECT_EQ(outcomes.back()->status().code(), absl::StatusCode::kResourceExhausted);
-  upstream_.Release();
-  for (auto& outcome : outcomes) outcome.Wait(loop_);
+  ExpectOnlyTheLastRefused();
+}
+
+TEST_F(LinksInFlightTest, OfOneDomainAreBounded) {
+  // So that the names below it are what is looked for.
+  world_.NoCut("example.", "evil.example.");
+  world_.On("evil.example.", rr_type::kA).Plain(kAnswer, "evil.example.", {A("192.0.2.1")});
+  ExpectBogus("evil.example.", dnssec_error::kRrsigsMissing, "");
+  Start(DnssecLimits::kChainStepsPerSuffixMax + 1, "evil.example.");
+  EXPECT_EQ(validator_.walker().links_in_flight(), DnssecLimits::kChainStepsPerSuffixMax);
+  ExpectOnlyTheLastRefused();
 }
 
 // --- what stands beside an answer ---

@@ -1,0 +1,137 @@
+#ifndef DOTWARD_DNSSEC_FAIR_QUEUE_H_
+#define DOTWARD_DNSSEC_FAIR_QUEUE_H_
+
+#include <absl/container/flat_hash_map.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace dotward {
+
+// What waits for one worker, whose time is shared out in two steps: first among askers, then, for each of them, among
+// the domains they ask about. Whoever has much or dear work waiting waits behind those who have little and cheap work,
+// and nobody waits for ever. Askers are told apart by hash: some of them share a share. Virtual times: an asker's work
+// begins where what it was given last ended (start-time fair queueing, Goyal 1996); a domain's work is done in the
+// order in which it would end if each domain had a worker of its own (self-clocked fair queueing, Golestani 1994).
+// Times cost as much as the work does, in any one unit. A value; not thread-safe.
+template <typename T>
+class FairQueue {
+ public:
+  struct Order {
+    uint16_t asker = 0;
+    std::string domain;
+    unsigned cost = 0;
+  };
+
+ private:
+  struct Item {
+    T value;
+    unsigned cost;
+    std::string domain;
+  };
+  using Items = std::multimap<uint64_t, Item>;  // by virtual end
+  struct Domain {
+    uint64_t last_end = 0;
+    size_t waiting = 0;
+  };
+  struct Share {
+    Items items;
+    absl::flat_hash_map<std::string, Domain> domains;  // with something waiting
+    uint64_t now = 0;                                  // among the domains: the end of what was given last
+    uint64_t begin = 0;                                // among the askers: where the next one begins
+    uint64_t cost = 0;                                 // of all that waits
+  };
+
+ public:
+  // Something that waits, from Push until it is popped, removed or given up.
+  struct Place {
+    Share* share;
+    typename Items::iterator item;
+  };
+
+  // What waits costs no more than that in all.
+  explicit FairQueue(uint64_t cost_max) : cost_max_(cost_max) {}
+
+  // Where too much waits then, those that would come last leave for it, from the share that has most waiting, and are
+  // in `given_up`; or nullopt where the new one would be of these.
+  std::optional<Place> Push(const Order& order, T value, std::vector<T>& given_up) {
+    Share& share = shares_[order.asker % kShares];
+    const auto known = share.domains.find(order.domain);
+    const uint64_t begin = known == share.domains.end() ? share.now : std::max(share.now, known->second.last_end);
+    const uint64_t end = begin + order.cost;
+    while (cost_ + order.cost > cost_max_) {
+      Share& fullest = Fullest(share, order.cost);
+      const bool would_be_last = fullest.items.empty() || std::prev(fullest.items.end())->first <= end;
+      if (&fullest == &share && would_be_last) return std::nullopt;
+      given_up.push_back(Remove({&fullest, std::prev(fullest.items.end())}));
+    }
+    if (share.items.empty()) share.begin = std::max(share.begin, now_);
+    Domain& domain = share.domains[order.domain];
+    domain.last_end = end;
+    ++domain.waiting;
+    ++size_;
+    cost_ += order.cost;
+    share.cost += order.cost;
+    return Place{&share, share.items.emplace(end, Item{std::move(value), order.cost, order.domain})};
+  }
+
+  // What comes next. There must be something.
+  T Pop() {
+    Share* next = nullptr;
+    for (Share& share : shares_) {
+      if (!share.items.empty() && (next == nullptr || share.begin < next->begin)) next = &share;
+    }
+    const auto first = next->items.begin();
+    now_ = next->begin;
+    next->begin += first->second.cost;
+    next->now = first->first;
+    return Remove({next, first});
+  }
+
+  T Remove(const Place& place) {
+    Share& share = *place.share;
+    Item item = std::move(place.item->second);
+    const auto domain = share.domains.find(item.domain);
+    if (domain->second.last_end == place.item->first) domain->second.last_end -= item.cost;
+    if (--domain->second.waiting == 0) share.domains.erase(domain);
+    --size_;
+    cost_ -= item.cost;
+    share.cost -= item.cost;
+    share.items.erase(place.item);
+    return std::move(item.value);
+  }
+
+  bool empty() const { return size_ == 0; }
+
+ private:
+  static constexpr size_t kShares = 64;
+
+  // Counting what `newcomer` is to get, and it before others.
+  Share& Fullest(Share& newcomer, unsigned cost) {
+    Share* fullest = &newcomer;
+    uint64_t most = newcomer.cost + cost;
+    for (Share& share : shares_) {
+      if (share.cost <= most) continue;
+      fullest = &share;
+      most = share.cost;
+    }
+    return *fullest;
+  }
+
+  const uint64_t cost_max_;
+  std::array<Share, kShares> shares_;
+  uint64_t now_ = 0;
+  uint64_t cost_ = 0;
+  size_t size_ = 0;
+};
+
+}  // namespace dotward
+
+#endif  // DOTWARD_DNSSEC_FAIR_QUEUE_H_

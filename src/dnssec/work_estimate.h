@@ -1,0 +1,22 @@
+#ifndef DOTWARD_DNSSEC_WORK_ESTIMATE_H_
+#define DOTWARD_DNSSEC_WORK_ESTIMATE_H_
+
+#include "dns/name.h"
+#include "dnssec/response_parts.h"
+#include "dnssec/zone_keys.h"
+
+namespace dotward {
+
+// What judging something will cost, roughly, in microseconds: whoever holds up a loop has to know beforehand. Each
+// takes time linear in the records, and little of it.
+
+// An answer whose parts have their zones (JudgeResponse).
+unsigned EstimateMicroseconds(const ScannedMessage& response, const ResponseParts& dissected);
+// The answer to a DS query about `name`, with the keys of a zone above it (JudgeLink).
+unsigned EstimateLinkMicroseconds(const ScannedMessage& response, const Name& name, const ZoneKeys& keys);
+// The answer to a DNSKEY query (JudgeDnskeys).
+unsigned EstimateDnskeysMicroseconds(const ScannedMessage& response);
+
+}  // namespace dotward
+
+#endif  // DOTWARD_DNSSEC_WORK_ESTIMATE_H_
