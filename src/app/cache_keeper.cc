@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/stable_hash.h"
 #include "base/strings.h"
 
 namespace dotward {
@@ -33,16 +34,15 @@ WallTime WallTimeOf(uint64_t milliseconds) {
   return WallTime(std::chrono::milliseconds(static_cast<int64_t>(milliseconds)));
 }
 
-// Of what is trusted, and what is not to be judged: FNV-1a, without the two lowest bits.
+// Of what is trusted, and what is not to be judged; without the two lowest bits. It stands in snapshots.
 uint32_t DigestOf(const std::string& anchors, const std::vector<std::string>& negative) {
-  uint32_t digest = 0x811c9dc5U;
-  const auto add = [&digest](const std::string& text) {
-    for (const char character : text) digest = (digest ^ static_cast<uint8_t>(character)) * 0x01000193U;
-    digest = digest * 0x01000193U;
-  };
-  add(anchors);
-  for (const std::string& zone : negative) add(zone);
-  return digest & ~3U;
+  StableHash hash;
+  hash.Add(anchors);
+  for (const std::string& zone : negative) {
+    hash.Add(uint8_t{0});  // where one ends and the next begins
+    hash.Add(zone);
+  }
+  return static_cast<uint32_t>(hash.value() >> 32U) & ~3U;
 }
 
 }  // namespace

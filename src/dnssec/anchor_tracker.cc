@@ -6,6 +6,7 @@
 #include <sstream>
 #include <utility>
 
+#include "base/stable_hash.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "dnssec/algorithm.h"
@@ -27,12 +28,12 @@ int64_t SecondsOf(WallTime time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
 }
 
-// FNV-1a: finds what a disk has lost, not what somebody has changed.
 std::string ChecksumOf(std::string_view text) {
-  uint64_t sum = 0xcbf29ce484222325ULL;
-  for (const char character : text) sum = (sum ^ static_cast<uint8_t>(character)) * 0x100000001b3ULL;
+  StableHash sum;
+  sum.Add(text);
   std::string hex;
-  for (int shift = 60; shift >= 0; shift -= 4) hex += "0123456789abcdef"[(sum >> static_cast<unsigned>(shift)) & 15U];
+  for (int shift = 60; shift >= 0; shift -= 4)
+    hex += "0123456789abcdef"[(sum.value() >> static_cast<unsigned>(shift)) & 15U];
   return hex;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/stable_hash.h"
 #include "dns/name.h"
 #include "dns/registrable_domain.h"
 
@@ -11,11 +12,12 @@ namespace {
 using Readiness = UpstreamServer::Readiness;
 using Urgency = UpstreamServer::Urgency;
 
-// FNV-1a, then the finisher of SplitMix64. The same in every process and on every machine: a domain shall stay with its
-// upstream when the server is started again.
-uint64_t StableHash(OctetView octets, uint64_t seed) {
-  uint64_t hash = 0xcbf29ce484222325U ^ seed;
-  for (const uint8_t octet : octets) hash = (hash ^ LowerOctet(octet)) * 0x100000001b3U;
+// A stable hash, so that a domain stays with its upstream when the server is started again; then the finisher of
+// SplitMix64, so that its upper bits depend on all octets.
+uint64_t WeightOf(OctetView octets, uint64_t seed) {
+  StableHash stable(seed);
+  for (const uint8_t octet : octets) stable.Add(LowerOctet(octet));
+  uint64_t hash = stable.value();
   hash = (hash ^ (hash >> 30U)) * 0xbf58476d1ce4e5b9U;
   hash = (hash ^ (hash >> 27U)) * 0x94d049bb133111ebU;
   return hash ^ (hash >> 31U);
@@ -28,7 +30,7 @@ bool IsV6(const UpstreamServer& server) { return server.record().endpoint.addres
 void Route::AddUpstream(std::string_view name, const std::vector<std::shared_ptr<UpstreamServer>>& servers) {
   if (servers.empty()) return;
   const OctetView octets(reinterpret_cast<const uint8_t*>(name.data()), name.size());
-  groups_.push_back({servers_.size(), servers_.size() + servers.size(), StableHash(octets, 0)});
+  groups_.push_back({servers_.size(), servers_.size() + servers.size(), WeightOf(octets, 0)});
   servers_.insert(servers_.end(), servers.begin(), servers.end());
   group_of_.resize(servers_.size(), groups_.size() - 1);
 }
@@ -42,7 +44,7 @@ ServerChoice::ServerChoice(const Route& route, OctetView qname, Banished banishe
   const OctetView domain = RegistrableDomain(qname);
   absl::InlinedVector<std::pair<uint64_t, uint16_t>, 8> weights;
   for (size_t i = 0; i < groups.size(); ++i) {
-    weights.emplace_back(StableHash(domain, groups[i].name_hash), static_cast<uint16_t>(i));
+    weights.emplace_back(WeightOf(domain, groups[i].name_hash), static_cast<uint16_t>(i));
   }
   std::sort(weights.begin(), weights.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   for (const auto& [weight, group] : weights) sharded_order_.push_back(group);
