@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 namespace dotward {
 namespace {
 
@@ -21,7 +23,7 @@ TEST(StableHashTest, IsFnv1aAndStaysIt) {
 TEST(StableHashTest, PartsAndOctetsAreHashedAsTheWhole) {
   StableHash hash;
   hash.Add("foo");
-  for (const uint8_t octet : {0x62, 0x61, 0x72}) hash.Add(octet);
+  for (const uint8_t octet : std::to_array<uint8_t>({0x62, 0x61, 0x72})) hash.Add(octet);
   EXPECT_EQ(hash.value(), HashOf("foobar"));
 }
 
