@@ -13,15 +13,6 @@ using Failure = AnswerInquiry::Failure;
 
 bool IsDenial(const ResponseImage& image) { return image.kind() != ResponseKind::kPositive; }
 
-// A CNAME that follows from a DNAME comes from where that does.
-const ResponsePart& SpeakerOf(const ResponsePart& part, const std::vector<ResponsePart>& parts) {
-  if (!part.synthesized) return part;
-  const auto dname = std::ranges::find_if(parts, [&](const ResponsePart& other) {
-    return other.rrset.type == rr_type::kDname && part.rrset.owner.IsAtOrBelow(other.rrset.owner);
-  });
-  return dname == parts.end() ? part : *dname;
-}
-
 AnswerTrust BogusBy(const Failure& failure, std::vector<RrsetTrust> rrsets, bool has_signatures) {
   AnswerTrust trust{.verdict = KnownVerdict::kBogus, .rrsets = std::move(rrsets), .has_signatures = has_signatures};
   // A validator's own error is the only one of such a failure.
@@ -60,7 +51,7 @@ AnswerInquiry::AnswerInquiry(const CacheEntry& entry)
   const ScannedMessage& scan = message->scan();
   const ResponseParts dissected = DissectResponse(*message);
   for (const ResponsePart& part : dissected.parts) {
-    const ResponsePart& speaker = SpeakerOf(part, dissected.parts);
+    const ResponsePart& speaker = part.follows_from ? dissected.parts[*part.follows_from] : part;
     Source source{.name = speaker.zone_name(), .signers = {speaker.signers.begin(), speaker.signers.end()}};
     // At a zone's beginning there is an NSEC of the zone above as well: it is in the zone that has signed it.
     if (speaker.rrset.type == rr_type::kNsec && !source.signers.empty()) source.name = source.signers.front();
