@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/stable_hash.h"
 #include "base/strings.h"
+#include "dns/name.h"
 
 namespace dotward {
 namespace {
@@ -35,22 +36,30 @@ WallTime WallTimeOf(uint64_t milliseconds) {
 }
 
 // Of what is trusted, and what is not to be judged; without the two lowest bits. It stands in snapshots.
-uint32_t DigestOf(const std::string& anchors, const std::vector<std::string>& negative) {
+uint32_t DigestOf(const TrustAnchors& anchors) {
   StableHash hash;
-  hash.Add(anchors);
-  for (const std::string& zone : negative) {
-    hash.Add(uint8_t{0});  // where one ends and the next begins
-    hash.Add(zone);
+  const auto add_zone = [&hash](const Name& zone) {
+    for (const uint8_t octet : zone.wire()) hash.Add(LowerOctet(octet));
+  };
+  for (const TrustAnchors::Anchor& anchor : anchors.anchors()) {
+    add_zone(anchor.zone);
+    for (const DelegationSigner& signer : anchor.signers) {
+      hash.Add(static_cast<uint8_t>(signer.digest.size()));
+      for (const uint8_t octet : signer.digest) hash.Add(octet);
+    }
+    hash.Add(uint8_t{0});
   }
+  hash.Add(uint8_t{0});
+  for (const TrustAnchors::Negative& negative : anchors.negatives()) add_zone(negative.zone);
   return static_cast<uint32_t>(hash.value() >> 32U) & ~3U;
 }
 
 }  // namespace
 
-CacheKeeper::Options CacheKeeper::Options::Of(const Config& config) {
+CacheKeeper::Options CacheKeeper::Options::Of(const Config& config, const TrustAnchors* anchors) {
   // What AD means in an answer, and whether it was checked before it was stored.
   uint32_t trust = (config.dnssec.trust_upstream_ad ? 1U : 0U) | (config.dnssec.validation ? 2U : 0U);
-  if (config.dnssec.validation) trust |= DigestOf(config.dnssec.trust_anchors, config.dnssec.negative_trust_anchors);
+  if (anchors != nullptr) trust |= DigestOf(*anchors);
   return {.path = config.cache.snapshot.path,
           .interval = config.cache.snapshot.interval,
           .ttl = {.min_ttl = WholeSeconds(config.cache.min_ttl),

@@ -13,6 +13,7 @@
 #include "admin/statistics.h"
 #include "app/snapshot_file.h"
 #include "dns/classify.h"
+#include "dnssec/trust_anchors.h"
 #include "dotward/clock.h"
 #include "dotward/config.h"
 #include "dotward/response_cache.h"
@@ -29,7 +30,8 @@ class CacheKeeper {
     Duration interval{0};
     TtlPolicy ttl;
     uint32_t trust = 0;  // see SnapshotHeader
-    static Options Of(const Config& config);
+    // `anchors` are those of the configuration; null where nothing is validated.
+    static Options Of(const Config& config, const TrustAnchors* anchors);
   };
 
   // Both must outlive it.

@@ -393,7 +393,7 @@ void Service::Start() {
   running_ = true;
   forwarding_->Start();
   for (const auto& worker : workers_) worker->Start();
-  keeper_.Start(CacheKeeper::Options::Of(*state()->config));
+  keeper_.Start(CacheKeeper::Options::Of(*state()->config, anchors().get()));
 }
 
 void Service::Stop() {
@@ -442,7 +442,7 @@ absl::Status Service::Adopt(Prepared prepared) {
   if (judged_otherwise) cache_.FlushZone(Name().wire());
   for (const auto& worker : workers_) worker->Adopt(prepared.state);
   server_->SetLimits(config);
-  keeper_.Adopt(CacheKeeper::Options::Of(config));
+  keeper_.Adopt(CacheKeeper::Options::Of(config, prepared.anchors.get()));
   const MutexLock current_lock(current_);
   state_ = std::move(prepared.state);
   plan_ = std::move(prepared.plan);

@@ -9,6 +9,7 @@
 
 #include "app/snapshot_fixture.h"
 #include "base/strings.h"
+#include "dnssec/trust_anchors.h"
 
 namespace dotward {
 namespace {
@@ -190,12 +191,30 @@ TEST_F(CacheKeeperTest, OptionsAreThoseOfTheConfiguration) {
   config.cache.snapshot.path = "/var/lib/dotward/cache.snapshot";
   config.cache.max_negative_ttl = seconds(77);
   config.dnssec.trust_upstream_ad = false;
-  const CacheKeeper::Options options = CacheKeeper::Options::Of(config);
+  const CacheKeeper::Options options = CacheKeeper::Options::Of(config, nullptr);
   EXPECT_EQ(options.path, config.cache.snapshot.path);
   EXPECT_EQ(options.interval, config.cache.snapshot.interval);
   EXPECT_EQ(options.ttl.max_negative_ttl, 77U);
   config.dnssec.trust_upstream_ad = true;
-  EXPECT_NE(CacheKeeper::Options::Of(config).trust, options.trust);
+  EXPECT_NE(CacheKeeper::Options::Of(config, nullptr).trust, options.trust);
+}
+
+// What was secure by one key, or not judged at all, is not taken for what is secure by another.
+TEST_F(CacheKeeperTest, R4_TrustIsThatOfTheAnchorsThemselves) {
+  const Config config = DefaultConfig();
+  const auto trust = [&](const TrustAnchors& anchors) { return CacheKeeper::Options::Of(config, &anchors).trust; };
+  const auto parsed = [](std::string_view text) { return *TrustAnchors::Parse(text, "anchors"); };
+  const std::string one(64, 'a');
+  const std::string other = one.substr(1) + "b";
+  const uint32_t first = trust(parsed(StrCat("example. IN DS 1 13 2 ", one, "\n")));
+  EXPECT_EQ(trust(parsed(StrCat("; the same\nEXAMPLE. 300 IN DS 1 13 2 ", one, "\n"))), first);
+  EXPECT_NE(trust(parsed(StrCat("example. IN DS 1 13 2 ", other, "\n"))), first);
+  EXPECT_NE(trust(parsed(StrCat("test. IN DS 1 13 2 ", one, "\n"))), first);
+  EXPECT_NE(trust(TrustAnchors::BuiltIn()), first);
+  TrustAnchors with_negative = parsed(StrCat("example. IN DS 1 13 2 ", one, "\n"));
+  with_negative.AddNegative(*Name::Parse("sub.example."), std::nullopt);
+  EXPECT_NE(trust(with_negative), first);
+  EXPECT_EQ(trust(with_negative) & 3U, first & 3U) << "the lowest two bits say whether there was validation at all";
 }
 
 }  // namespace
