@@ -14,6 +14,7 @@
 
 #include "app/blocking_clients.h"
 #include "base/strings.h"
+#include "testing/loopback/loopback_config.h"
 #include "testing/loopback/loopback_dot_server.h"
 #include "testing/messages.h"
 
@@ -37,17 +38,8 @@ class ReloaderTest : public testing::Test {
     unlink(file_.c_str());
   }
 
-  void AddUpstream(const LoopbackDotServer& server) {
-    UpstreamConfig upstream;
-    upstream.name = "up" + std::to_string(config_.upstreams.size());
-    upstream.addresses = {server.endpoint().address};
-    upstream.port = server.endpoint().port;
-    upstream.auth_name = LoopbackDotServer::auth_name();
-    upstream.ca_file = server.ca_file();
-    config_.upstreams.push_back(upstream);
-  }
+  void AddUpstream(const LoopbackDotServer& server) { AddLoopbackUpstream(server, &config_); }
   void Start() {
-    for (const UpstreamConfig& upstream : config_.upstreams) config_.forward[0].upstreams.push_back(upstream.name);
     config_.forward[0].policy = UpstreamPolicy::kOrdered;
     auto service = Service::Create(std::make_shared<const Config>(config_), clock_);
     ASSERT_TRUE(service.ok()) << service.status();
@@ -76,16 +68,7 @@ class ReloaderTest : public testing::Test {
     return reply->answers.empty() ? StrCat("rcode ", reply->rcode) : reply->answers[0].data_text;
   }
 
-  Config config_ = [] {
-    Config config = DefaultConfig();
-    config.dnssec.validation = false;  // nothing here is signed
-    config.listen = {{ListenProtocol::kDo53, *Endpoint::Parse("127.0.0.1:53")}};
-    config.listen[0].endpoint.port = 0;
-    config.workers = 2;
-    config.upstreams.clear();
-    config.forward = {{}};
-    return config;
-  }();
+  Config config_ = LoopbackConfig();
   Endpoint bound_;
   const std::string file_ = StrCat(testing::TempDir(), "reloader_", getpid(), ".yaml");
   SystemClock clock_;
@@ -155,6 +138,7 @@ TEST_F(ReloaderTest, TheCacheAndTheConnectionStayWhileRoutesAndLimitsChange) {
   EXPECT_EQ(AddressOf("kept.example."), "192.0.2.10");
   AddUpstream(second);
   Config changed = config_;
+  changed.forward[0].upstreams = {"up0"};
   changed.forward.push_back({.zone = "corp.example.", .upstreams = {"up1"}});
   changed.cache.max_ttl = std::chrono::seconds(60);
   ASSERT_TRUE(ReloadWith(changed).accepted);

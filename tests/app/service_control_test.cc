@@ -5,6 +5,7 @@
 #include <future>
 
 #include "blocking_clients.h"
+#include "testing/loopback/loopback_config.h"
 #include "testing/loopback/loopback_dot_server.h"
 #include "testing/messages.h"
 
@@ -24,19 +25,9 @@ class ServiceControlTest : public testing::Test {
   }
 
   void StartBefore(LoopbackDotServer& server) {
-    Config config = DefaultConfig();
-    config.dnssec.validation = false;  // nothing here is signed
-    config.listen = {{.protocol = ListenProtocol::kDo53, .endpoint = {IpAddress::V4({127, 0, 0, 1}), 0}}};
-    config.workers = 1;
+    Config config = LoopbackConfig();
     config.query.deadline = seconds(2);
-    UpstreamConfig upstream;
-    upstream.name = "up0";
-    upstream.addresses = {server.endpoint().address};
-    upstream.port = server.port();
-    upstream.auth_name = LoopbackDotServer::auth_name();
-    upstream.ca_file = server.ca_file();
-    config.upstreams = {upstream};
-    config.forward = {{.zone = ".", .upstreams = {"up0"}}};
+    AddLoopbackUpstream(server, &config);
     auto created = Service::Create(std::make_shared<const Config>(std::move(config)), clock_);
     ASSERT_TRUE(created.ok()) << created.status();
     service_ = *std::move(created);

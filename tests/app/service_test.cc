@@ -9,6 +9,7 @@
 
 #include "admin/statistics_dump.h"
 #include "app/blocking_clients.h"
+#include "testing/loopback/loopback_config.h"
 #include "testing/loopback/loopback_dot_server.h"
 #include "testing/messages.h"
 
@@ -32,25 +33,10 @@ std::string ErrorText(const MessageRead& reply) {
 class ServiceTest : public testing::Test {
  protected:
   Config MakeConfig(const std::vector<LoopbackDotServer*>& upstreams) {
-    Config config = DefaultConfig();
-    config.dnssec.validation = false;  // nothing here is signed
-    config.listen = {{ListenProtocol::kDo53, *Endpoint::Parse("127.0.0.1:53")}};
-    config.listen[0].endpoint.port = 0;
-    config.workers = 2;
+    Config config = LoopbackConfig();
     config.query.deadline = milliseconds(3000);
     config.limits.waiting_per_client = 2000;
-    config.upstreams.clear();
-    config.forward = {{}};
-    for (LoopbackDotServer* server : upstreams) {
-      UpstreamConfig upstream;
-      upstream.name = "up" + std::to_string(config.upstreams.size());
-      upstream.addresses = {server->endpoint().address};
-      upstream.port = server->port();
-      upstream.auth_name = LoopbackDotServer::auth_name();
-      upstream.ca_file = server->ca_file();
-      config.forward[0].upstreams.push_back(upstream.name);
-      config.upstreams.push_back(upstream);
-    }
+    for (const LoopbackDotServer* server : upstreams) AddLoopbackUpstream(*server, &config);
     return config;
   }
 

@@ -10,6 +10,7 @@
 
 #include "app/service.h"
 #include "faults/client_load.h"
+#include "testing/loopback/loopback_config.h"
 #include "testing/loopback/loopback_dot_server.h"
 #include "testing/loopback/tcp_proxy.h"
 #include "testing/messages.h"
@@ -42,25 +43,11 @@ class FaultTest : public testing::Test {
 
   // One upstream for each endpoint, called up0, up1, … in that order.
   Config MakeConfig(const std::vector<Endpoint>& upstreams) const {
-    Config config = DefaultConfig();
-    config.dnssec.validation = false;  // nothing here is signed
-    config.listen = {{ListenProtocol::kDo53, *Endpoint::Parse("127.0.0.1:53")}};
-    config.listen[0].endpoint.port = 0;
-    config.workers = 2;
+    Config config = LoopbackConfig();
     config.limits.waiting_per_client = 20'000;  // all the load comes from one address
-    config.upstreams.clear();
     // The first one carries all the load, so that tests know whom they hit.
-    config.forward = {{.policy = UpstreamPolicy::kOrdered}};
-    for (const Endpoint& endpoint : upstreams) {
-      UpstreamConfig upstream;
-      upstream.name = "up" + std::to_string(config.upstreams.size());
-      upstream.addresses = {endpoint.address};
-      upstream.port = endpoint.port;
-      upstream.auth_name = LoopbackDotServer::auth_name();
-      upstream.ca_file = authority_->ca_file();
-      config.forward[0].upstreams.push_back(upstream.name);
-      config.upstreams.push_back(upstream);
-    }
+    config.forward[0].policy = UpstreamPolicy::kOrdered;
+    for (const Endpoint& endpoint : upstreams) AddLoopbackUpstream(endpoint, authority_->ca_file(), &config);
     return config;
   }
   void Start(const Config& config) {

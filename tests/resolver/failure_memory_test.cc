@@ -120,23 +120,10 @@ class PromiseC6 : public ResolverFixture {
   }
   size_t asked() const { return upstream_.asked().size(); }
   uint64_t remembered() const { return coalescer_.statistics().failures_remembered.value(); }
-  void FailWith(const absl::Status& status) {
-    upstream_.SetAnswer([status](const Octets&) { return status; });
-  }
   void Recover() {
     upstream_.SetAnswer([](const Octets& query) { return PositiveAnswerTo(query); });
   }
 };
-
-std::vector<std::string> Errors(const MessageRead& reply) {
-  std::vector<std::string> errors;
-  for (const EdnsOption& option : reply.edns->options) {
-    if (option.code != edns_option::kEde) continue;
-    errors.push_back(std::to_string(option.data[0] * 256 + option.data[1]) + ": " +
-                     std::string(option.data.begin() + 2, option.data.end()));
-  }
-  return errors;
-}
 
 TEST_F(PromiseC6, AFailureIsAskedForOnceInItsTimeAndToldWithItsReasonsAndItsEnd) {
   const std::vector<std::string> live = Errors(Get());

@@ -7,7 +7,9 @@
 #include <asio/io_context.hpp>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "resolver/resolver.h"
 #include "testing/fake_upstream.h"
@@ -69,6 +71,10 @@ class ResolverFixture : public testing::Test {
     resolver_.AnswerLater(query, client, clock_.Now(), std::make_unique<StoringSink>(reply));
   }
 
+  void FailWith(const absl::Status& status) {
+    upstream_.SetAnswer([status](const Octets&) { return status; });
+  }
+
   void Turn() {
     loop_.restart();
     loop_.poll();
@@ -83,6 +89,17 @@ class ResolverFixture : public testing::Test {
   Resolver resolver_;
   std::array<uint8_t, 4096> buffer_{};
 };
+
+// The extended errors of a reply that has an OPT record: "22: no answer".
+inline std::vector<std::string> Errors(const MessageRead& reply) {
+  std::vector<std::string> errors;
+  for (const EdnsOption& option : reply.edns->options) {
+    if (option.code != edns_option::kEde) continue;
+    errors.push_back(std::to_string(option.data[0] * 256 + option.data[1]) + ": " +
+                     std::string(option.data.begin() + 2, option.data.end()));
+  }
+  return errors;
+}
 
 inline Octets AQuery(std::string_view name = "www.example.", uint16_t id = 7) {
   return MessageBuilder::Query(id, name, rr_type::kA).Build();

@@ -48,9 +48,6 @@ class PromiseC8 : public ResolverFixture {
     Take(AQuery("another.test."), LocalClient(), replies_.emplace_back());
     Turn();
   }
-  void FailWith(const absl::Status& status) {
-    upstream_.SetAnswer([status](const Octets&) { return status; });
-  }
   void ReleaseAll() {
     upstream_.Release();
     Turn();
@@ -62,15 +59,6 @@ class PromiseC8 : public ResolverFixture {
   }
   const QueryStatistics& statistics() const { return resolver_.statistics(); }
 
-  static std::vector<std::string> Errors(const MessageRead& reply) {
-    std::vector<std::string> errors;
-    for (const EdnsOption& option : reply.edns->options) {
-      if (option.code != edns_option::kEde) continue;
-      errors.push_back(std::to_string(option.data[0] * 256 + option.data[1]) + ": " +
-                       std::string(option.data.begin() + 2, option.data.end()));
-    }
-    return errors;
-  }
   static void ExpectStale(const Reply& reply, const std::vector<std::string>& errors) {
     ASSERT_TRUE(reply);
     const MessageRead read = MustReadMessage(*reply);
