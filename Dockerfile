@@ -2,7 +2,7 @@
 FROM debian:bookworm-slim AS build
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      g++ cmake ninja-build pkg-config libldns-dev libgnutls28-dev libpsl-dev libsystemd-dev libabsl-dev \
+      g++ cmake ninja-build pkg-config libldns-dev libssl-dev libgnutls28-dev libpsl-dev libsystemd-dev libabsl-dev \
       libspdlog-dev libasio-dev libyaml-cpp-dev nlohmann-json3-dev libcpp-httplib-dev zlib1g-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /dotward
@@ -17,7 +17,7 @@ RUN cmake --preset release -DDOTWARD_TESTS=OFF -DDOTWARD_BENCH=OFF \
 FROM debian:bookworm-slim
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      ca-certificates libcap2-bin libldns3 libgnutls30 libpsl5 libsystemd0 libabsl20220623 libspdlog1.10 \
+      ca-certificates libcap2-bin libldns3 libssl3 libgnutls30 libpsl5 libsystemd0 libabsl20220623 libspdlog1.10 \
       libyaml-cpp0.7 libfmt9 libcpp-httplib0.11 zlib1g \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log /var/cache/debconf/*-old
 COPY --from=build /usr/local/bin/dotward /usr/local/bin/dotward

@@ -10,34 +10,22 @@
 namespace dotward {
 namespace {
 
-// RFC 3110 §2.
-struct RsaKey {
-  uint64_t exponent = 0;  // UINT64_MAX: more than fits
-  size_t modulus_octets = 0;
-};
-
-// The exponent stands behind its length, which is one octet, or zero and two; then comes the modulus.
-std::optional<RsaKey> ReadRsaKey(OctetView key) {
-  if (key.size() < 3) return std::nullopt;
-  size_t octets = key[0];
-  size_t head = 1;
-  if (octets == 0) {
-    octets = ReadU16(&key[1]);
-    head = 3;
+// UINT64_MAX where it does not fit.
+uint64_t ToNumber(OctetView octets) {
+  uint64_t number = 0;
+  for (const uint8_t octet : octets) {
+    if (number >> 56U != 0) return UINT64_MAX;
+    number = number << 8U | octet;
   }
-  if (octets == 0 || key.size() < head + octets) return std::nullopt;
-  RsaKey rsa{.modulus_octets = key.size() - head - octets};
-  for (const uint8_t octet : key.subspan(head, octets)) {
-    if (rsa.exponent >> 56U != 0) return RsaKey{.exponent = UINT64_MAX, .modulus_octets = rsa.modulus_octets};
-    rsa.exponent = rsa.exponent << 8U | octet;
-  }
-  return rsa;
+  return number;
 }
 
 bool IsUsableRsaKey(OctetView key, size_t octets_min) {
-  const std::optional<RsaKey> rsa = ReadRsaKey(key);
-  return rsa && rsa->exponent != 0 && rsa->exponent <= DnssecLimits::kRsaExponentMax &&
-         rsa->modulus_octets >= octets_min && rsa->modulus_octets <= DnssecLimits::kRsaOctetsMax;
+  const std::optional<RsaKeyParts> rsa = SplitRsaKey(key);
+  if (!rsa) return false;
+  const uint64_t exponent = ToNumber(rsa->exponent);
+  return exponent != 0 && exponent <= DnssecLimits::kRsaExponentMax && rsa->modulus.size() >= octets_min &&
+         rsa->modulus.size() <= DnssecLimits::kRsaOctetsMax;
 }
 
 // A multiplication for each bit of the exponent, whose cost grows with the square of the modulus; one of a size that is
@@ -45,11 +33,11 @@ bool IsUsableRsaKey(OctetView key, size_t octets_min) {
 unsigned RsaMicroseconds(OctetView key) {
   constexpr double kMultiplication2048 = 1.3;
   constexpr size_t kOctets2048 = 256;
-  const RsaKey rsa = ReadRsaKey(key).value_or(RsaKey());
-  const double size = static_cast<double>(rsa.modulus_octets) / kOctets2048;
-  const double slower = rsa.modulus_octets % 64 == 0 ? 1 : 2;
-  return 5 + static_cast<unsigned>(static_cast<double>(std::bit_width(rsa.exponent)) * kMultiplication2048 * size *
-                                   size * slower);
+  const RsaKeyParts rsa = SplitRsaKey(key).value_or(RsaKeyParts());
+  const double size = static_cast<double>(rsa.modulus.size()) / kOctets2048;
+  const double slower = rsa.modulus.size() % 64 == 0 ? 1 : 2;
+  return 5 + static_cast<unsigned>(static_cast<double>(std::bit_width(ToNumber(rsa.exponent))) * kMultiplication2048 *
+                                   size * size * slower);
 }
 
 }  // namespace
@@ -89,6 +77,19 @@ std::string AlgorithmToString(uint8_t algorithm) {
     default:
       return StrCat("algorithm ", int{algorithm});
   }
+}
+
+// The exponent stands behind its length, which is one octet, or zero and two; then comes the modulus.
+std::optional<RsaKeyParts> SplitRsaKey(OctetView public_key) {
+  if (public_key.size() < 3) return std::nullopt;
+  size_t exponent = public_key[0];
+  size_t head = 1;
+  if (exponent == 0) {
+    exponent = ReadU16(&public_key[1]);
+    head = 3;
+  }
+  if (exponent == 0 || public_key.size() < head + exponent) return std::nullopt;
+  return RsaKeyParts{public_key.subspan(head, exponent), public_key.subspan(head + exponent)};
 }
 
 bool IsUsablePublicKey(uint8_t algorithm, OctetView public_key) {

@@ -2,6 +2,7 @@
 #define DOTWARD_DNSSEC_ALGORITHM_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "dns/types.h"
@@ -22,6 +23,14 @@ inline constexpr uint8_t kSha256 = 2, kSha384 = 4;
 bool IsSupportedAlgorithm(uint8_t algorithm);
 bool IsSupportedDigest(uint8_t digest_type);
 std::string AlgorithmToString(uint8_t algorithm);  // "ECDSAP256SHA256", "algorithm 99"
+
+// The two numbers of an RSA key as it stands in a DNSKEY (RFC 3110 §2), most significant octet first; borrowed. nullopt
+// where it is cut off.
+struct RsaKeyParts {
+  OctetView exponent;
+  OctetView modulus;
+};
+std::optional<RsaKeyParts> SplitRsaKey(OctetView public_key);
 
 // Whether a public key, as it stands in a DNSKEY, has a form that its algorithm allows and a size that is cheap to
 // check with.

@@ -54,7 +54,7 @@ struct DnssecLimits {
   static constexpr size_t kChainStepsInFlightMax = 8'192;
   static constexpr size_t kChainStepsPerSuffixMax = 512;
   static constexpr size_t kKeyCacheEntriesMax = 8192;
-  static constexpr size_t kKeyCacheOctetsMax = size_t{8} << 20;
+  static constexpr size_t kKeyCacheOctetsMax = size_t{24} << 20;
   static constexpr std::chrono::seconds kKeyCacheTtlMin{1};
   static constexpr std::chrono::hours kKeyCacheTtlMax{24};
   // Of denials that are used for other names (RFC 8198), all overhead counted: some ten thousand ranges.
@@ -62,7 +62,7 @@ struct DnssecLimits {
   static constexpr std::chrono::hours kInsecureZoneTtlMax{1};  // RFC 9077 caps what denials may say
   static constexpr std::chrono::seconds kBogusZoneTime{60};    // RFC 4035 §4.7, RFC 9520: below five minutes
   // What the checks that wait for the thread that makes them will cost in all, estimated in microseconds.
-  static constexpr unsigned kChecksQueuedMicrosecondsMax = 500'000;
+  static constexpr unsigned kChecksQueuedMicrosecondsMax = 2'000'000;
   // A check that the forwarding loop makes by itself, estimated in microseconds: handing over costs the twentieth of
   // it. And of all of them, so much at a time, and no more than one part in two of its time: answers wait behind them.
   static constexpr unsigned kCheckInlineMicrosecondsMax = 250;

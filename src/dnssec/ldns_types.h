@@ -27,10 +27,19 @@ struct FreeLdnsRdf {
 };
 using LdnsRdf = std::unique_ptr<ldns_rdf, FreeLdnsRdf>;
 
+struct FreeLdnsBuffer {
+  void operator()(ldns_buffer* buffer) const { ldns_buffer_free(buffer); }
+};
+using LdnsBuffer = std::unique_ptr<ldns_buffer, FreeLdnsBuffer>;
+
 inline LdnsRdf ToLdns(OctetView wire_name) {
   return LdnsRdf(ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, wire_name.size(), wire_name.data()));
 }
 inline OctetView OctetsOf(const ldns_rdf& field) { return {ldns_rdf_data(&field), ldns_rdf_size(&field)}; }
+// What was written into it.
+inline OctetView OctetsOf(const ldns_buffer& buffer) {
+  return {ldns_buffer_begin(&buffer), ldns_buffer_position(&buffer)};
+}
 inline Name NameOf(const ldns_rdf& field) { return Name::FromWire(OctetsOf(field)); }
 
 }  // namespace dotward

@@ -1,5 +1,12 @@
 #include "dnssec/record_reader.h"
 
+#include <ranges>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dnssec/name_tools.h"
+
 namespace dotward {
 
 LdnsRr ReadRecord(const ScannedMessage& message, const RecordEdges& record) {
@@ -23,14 +30,34 @@ LdnsRrList ReadRrset(const ScannedMessage& message, std::span<const uint16_t> pl
     ldns_rr_list_push_rr(sorted.get(), record.release());
   }
   ldns_rr_list_sort(sorted.get());
-  LdnsRrList unique(ldns_rr_list_new());
+  // From the last on, because that is where ldns takes records out.
+  std::vector<LdnsRr> unique_from_last;
   while (ldns_rr_list_rr_count(sorted.get()) != 0) {
     LdnsRr last(ldns_rr_list_pop_rr(sorted.get()));
-    const size_t count = ldns_rr_list_rr_count(sorted.get());
-    if (count != 0 && ldns_rr_compare(last.get(), ldns_rr_list_rr(sorted.get(), count - 1)) == 0) continue;
-    ldns_rr_list_push_rr(unique.get(), last.release());
+    const bool again = !unique_from_last.empty() && ldns_rr_compare(last.get(), unique_from_last.back().get()) == 0;
+    if (!again) unique_from_last.push_back(std::move(last));
   }
+  LdnsRrList unique(ldns_rr_list_new());
+  for (LdnsRr& record : std::views::reverse(unique_from_last)) ldns_rr_list_push_rr(unique.get(), record.release());
   return unique;
+}
+
+LdnsBuffer SignedOctets(const ldns_rr& signature, const SignatureFields& fields, const Name& owner,
+                        ldns_rr_list& rrset) {
+  const size_t labels = owner.label_count();
+  const bool expanded = fields.labels < labels;
+  const std::string signed_owner = LowerOf((expanded ? WildcardOf(Suffix(owner, fields.labels)) : owner).wire());
+  LdnsBuffer octets(ldns_buffer_new(LDNS_MIN_BUFLEN));
+  if (ldns_rrsig2buffer_wire(octets.get(), &signature) != LDNS_STATUS_OK) return nullptr;
+  for (size_t i = 0; i < ldns_rr_list_rr_count(&rrset); ++i) {
+    ldns_rr* const record = ldns_rr_list_rr(&rrset, i);
+    const LdnsRdf given(ldns_rr_owner(record));
+    ldns_rr_set_owner(record,
+                      ToLdns({reinterpret_cast<const uint8_t*>(signed_owner.data()), signed_owner.size()}).release());
+    ldns_rr_set_ttl(record, fields.original_ttl);
+    if (ldns_rr2buffer_wire(octets.get(), record, LDNS_SECTION_ANSWER) != LDNS_STATUS_OK) return nullptr;
+  }
+  return octets;
 }
 
 }  // namespace dotward

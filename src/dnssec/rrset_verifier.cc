@@ -154,7 +154,7 @@ class Verifier {
         return false;
       }
       if (!budget_.TakeSignatureCheck(key->check_microseconds)) return false;
-      if (Check(record, *key)) return true;
+      if (Check(record, fields, *key)) return true;
       Note(kSignature, dnssec_error::kBogus, StrCat("the signature by ", KeyOf(fields), " is not good"));
     }
     Note(kKey, dnssec_error::kDnskeyMissing, StrCat("the zone has no ", KeyOf(fields), ", which signed it"));
@@ -171,14 +171,13 @@ class Verifier {
     }
   }
 
-  bool Check(const RecordEdges& record, const ZoneKeys::Key& key) {
+  bool Check(const RecordEdges& record, const SignatureFields& fields, const ZoneKeys::Key& key) {
     if (records_ == nullptr) records_ = ReadRrset(message_, rrset_.records);
     const LdnsRr signature = ReadRecord(message_, record);
     if (records_ == nullptr || signature == nullptr) return false;
     ldns_rr2canonical(signature.get());
-    // ldns computes time as 32 bits too, and so agrees with IsTimely.
-    return ldns_verify_rrsig_time(records_.get(), signature.get(), key.record.get(), static_cast<time_t>(seconds_)) ==
-           LDNS_STATUS_OK;
+    const LdnsBuffer data = SignedOctets(*signature, fields, rrset_.owner, *records_);
+    return data != nullptr && key.checks->Made(*ldns_rr_rrsig_sig(signature.get()), *data);
   }
 
   RrsetFinding Accept(const SignatureFields& fields) {

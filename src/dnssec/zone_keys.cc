@@ -37,6 +37,10 @@ ZoneKeys ZoneKeys::Read(const ScannedMessage& message, const Rrset& rrset) {
                      ldns_rdf2native_int8(ldns_rr_rdf(record.get(), 1)), key->algorithm, public_key);
     key->memory_octets = kKeyOverheadOctets + public_key.size();
     key->check_microseconds = CheckMicroseconds(key->algorithm, public_key);
+    if (key->use == Use::kSigns) {
+      key->checks = std::make_unique<const SignatureKey>(key->algorithm, public_key);
+      key->memory_octets += SignatureKey::kMadeOctets;
+    }
     key->record.reset(record.release());
     keys.push_back(std::move(key));
   }

@@ -8,6 +8,7 @@
 #include "dns/name.h"
 #include "dnssec/delegation.h"
 #include "dnssec/rrset.h"
+#include "dnssec/signature_key.h"
 
 struct ldns_struct_rr;
 
@@ -34,6 +35,7 @@ class ZoneKeys {
     unsigned check_microseconds = 0;
     size_t memory_octets = 0;
     std::unique_ptr<ldns_struct_rr, FreeRecord> record;
+    std::unique_ptr<const SignatureKey> checks;  // where it signs
   };
   using KeyPtr = std::shared_ptr<const Key>;
 
