@@ -1,9 +1,10 @@
 // The upstream of the benchmark: it answers every question with 192.0.2.1, at once, over DNS-over-TLS, and over plain
 // UDP for those that cannot forward over TLS. What is ready together leaves in one TLS record, so that the server under
 // test, which does the other half of the same TLS work, is what limits the rate. Over TLS it never answers for a name
-// whose first label is "unanswered": the server has to hold the question.
+// whose first label is "unanswered": the server has to hold the question. With a table (answer_table.h) it gives what
+// stands there, over TLS, to questions that are in it.
 //
-//   bench_dot_responder ADDRESS:PORT CERTIFICATE_FILE KEY_FILE
+//   bench_dot_responder ADDRESS:PORT CERTIFICATE_FILE KEY_FILE [TABLE_FILE]
 
 #include <asio/posix/basic_stream_descriptor.hpp>
 #include <csignal>
@@ -18,6 +19,7 @@
 #include <utility>
 
 #include "base/await.h"
+#include "bench/answer_table.h"
 #include "bench/datagram_server.h"
 #include "bench/octets.h"
 #include "net/stream_framing.h"
@@ -47,10 +49,19 @@ bool IsToBeHeld(std::span<const uint8_t> query) {
          std::memcmp(&query[kHeaderOctets], kLabel.data(), kLabel.size()) == 0;
 }
 
+// Appends the answer that stands in the table; false where the question does not.
+bool AnswerFromTable(const AnswerTable& table, std::span<const uint8_t> query, std::vector<uint8_t>& out) {
+  static std::vector<uint8_t> answer;
+  answer.clear();
+  const AnswerTable::Found found = table.Answer(query, answer);
+  if (found == AnswerTable::Found::kAnswer) AppendFrame(out, answer);
+  return found != AnswerTable::Found::kNothing;
+}
+
 // Appends the answers to all whole queries in `frames`; false where one was no query.
-bool AnswerFrames(FrameReader& frames, std::vector<uint8_t>& out) {
+bool AnswerFrames(FrameReader& frames, const AnswerTable& table, std::vector<uint8_t>& out) {
   while (const auto query = frames.Next()) {
-    if (IsToBeHeld(*query)) continue;
+    if (IsToBeHeld(*query) || AnswerFromTable(table, *query, out)) continue;
     std::array<uint8_t, kDatagramOctetsMax> answer;
     const size_t octets = WriteAnswer(*query, answer);
     if (octets == 0) return false;
@@ -60,7 +71,7 @@ bool AnswerFrames(FrameReader& frames, std::vector<uint8_t>& out) {
 }
 
 Task<> ServeConnection(asio::io_context& loop, Descriptor connection,
-                       std::shared_ptr<const TlsServerCredentials> credentials) {
+                       std::shared_ptr<const TlsServerCredentials> credentials, const AnswerTable& table) {
   auto accepted = co_await TlsStream::Accept(loop, connection.Release(), std::move(credentials),
                                              Deadline::After(std::chrono::steady_clock::now(), kHandshakeTime));
   if (!accepted.ok()) co_return;
@@ -71,7 +82,7 @@ Task<> ServeConnection(asio::io_context& loop, Descriptor connection,
     const auto octets = co_await stream->Read(frames.Space());
     if (!octets.ok() || *octets == 0) co_return;
     frames.Commit(*octets);
-    if (!AnswerFrames(frames, out)) co_return;
+    if (!AnswerFrames(frames, table, out)) co_return;
     if (out.empty() || (stream->HasBufferedOctets() && out.size() < kOutputOctets)) continue;
     const absl::Status written = co_await stream->Write(out);
     if (!written.ok()) co_return;
@@ -80,13 +91,13 @@ Task<> ServeConnection(asio::io_context& loop, Descriptor connection,
 }
 
 Task<> AcceptConnections(asio::io_context& loop, TaskGroup& connections, Listener& listener,
-                         std::shared_ptr<const TlsServerCredentials> credentials) {
+                         std::shared_ptr<const TlsServerCredentials> credentials, const AnswerTable& table) {
   for (;;) {
     const auto ready = co_await listener.async_wait(Listener::wait_read, kAwait);
     if (std::get<0>(ready)) co_return;
     Descriptor connection(accept4(listener.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!connection.is_open() || connections.running() >= kConnectionsMax) continue;
-    connections.Spawn(ServeConnection(loop, std::move(connection), credentials));
+    connections.Spawn(ServeConnection(loop, std::move(connection), credentials, table));
   }
 }
 
@@ -103,8 +114,13 @@ Descriptor Listen(const Endpoint& endpoint) {
 }
 
 int Main(int count, char** arguments) {
-  if (count != 4) {
-    std::fprintf(stderr, "usage: bench_dot_responder ADDRESS:PORT CERTIFICATE_FILE KEY_FILE\n");
+  if (count != 4 && count != 5) {
+    std::fprintf(stderr, "usage: bench_dot_responder ADDRESS:PORT CERTIFICATE_FILE KEY_FILE [TABLE_FILE]\n");
+    return 1;
+  }
+  const auto table = count == 5 ? AnswerTable::Load(arguments[4]) : AnswerTable();
+  if (!table) {
+    std::fprintf(stderr, "%s: not a table of answers\n", arguments[4]);
     return 1;
   }
   std::signal(SIGPIPE, SIG_IGN);
@@ -127,7 +143,7 @@ int Main(int count, char** arguments) {
   asio::io_context loop(1);
   Listener listener(loop.get_executor(), listening.Release());
   TaskGroup connections(loop);
-  connections.Spawn(AcceptConnections(loop, connections, listener, *credentials));
+  connections.Spawn(AcceptConnections(loop, connections, listener, *credentials, *table));
   loop.run();
   return 5;
 }

@@ -22,6 +22,7 @@ ADDRESS = "127.0.0.1"
 NAMES = 10_000
 CACHED, MISSES = "cached", "misses"
 READY_SECONDS = 15
+READY_NAME = "ready.bench.example"
 STOP_SECONDS = 3
 
 
@@ -214,9 +215,9 @@ def check_port_is_owned(port, process):
         raise Failed(f"{process.command[0]} should have UDP port {port} alone, {len(inodes)} sockets have it")
 
 
-def wait_until_ready(process, port):
+def wait_until_ready(process, port, name=READY_NAME):
     end = time.monotonic() + READY_SECONDS
-    while not ask(port, "ready.bench.example", 0.5):
+    while not ask(port, name, 0.5):
         process.check()
         if time.monotonic() > end:
             raise Failed(f"{process.command[0]} did not answer within {READY_SECONDS} s:\n{process.last_words()}")
@@ -261,7 +262,7 @@ class Lab:
             self._exit = exit_now
             self.names_file = self.folder / "names"
             self.names_file.write_text("".join(f"host-{i:05}.cached.bench.example\n" for i in range(NAMES)))
-            ca, certificate, key = make_certificates(self.folder)
+            self.certificates = ca, certificate, key = make_certificates(self.folder)
             port = free_port()
             self.upstream = servers.Upstream(ADDRESS, port, ca)
             self.responder = self.start(
@@ -285,13 +286,13 @@ class Lab:
         self._exit.callback(process.stop)
         return process
 
-    def start_server(self, server, core=None, **sizes):
-        """`sizes` are those of servers.Launch; the core is the server's own where none is given."""
+    def start_server(self, server, core=None, upstream=None, ready=READY_NAME, **sizes):
+        """`sizes` are those of servers.Launch; core and upstream are the usual ones where none are given."""
         folder = self.new_folder(server.name.replace(" ", "-") + "-")
         port = free_port()
-        launch = servers.Launch(folder, ADDRESS, port, self.upstream, self.settings.build, **sizes)
+        launch = servers.Launch(folder, ADDRESS, port, upstream or self.upstream, self.settings.build, **sizes)
         process = self.start(server.command(launch), self.settings.server_core if core is None else core, folder)
-        wait_until_ready(process, port)
+        wait_until_ready(process, port, ready)
         return process, port, folder
 
     def load(self, port, kind, *arguments):

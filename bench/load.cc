@@ -3,7 +3,10 @@
 // or when it is told by SIGTERM, and kReplyTime for the last replies.
 //
 //   bench_load --server ADDRESS:PORT (--names FILE | --unique SUFFIX --first N [--among N]) [--window N] [--burst N]
-//              [--rate N] [--seconds S] [--count N] [--edns]
+//              [--rate N] [--seconds S] [--count N] [--edns | --dnssec] [--from ADDRESS] [--denials]
+//
+// --from is the address that it asks from, --dnssec asks for signatures. With --denials a good answer is that the name
+// does not exist.
 //
 // Names that are unique are counted up from --first, or with --among drawn at random from that many of them, of which
 // nothing is kept here: a list of a million would take from the caches that the server's memory goes through.
@@ -48,7 +51,7 @@ using std::chrono::nanoseconds;
 
 constexpr size_t kBatch = 64;
 constexpr size_t kQueryOctetsMax = 300;
-constexpr size_t kReplyOctetsMax = 512;
+constexpr size_t kReplyOctetsMax = 4096;
 constexpr int kKernelBufferOctets = 4 << 20;
 // The low bits of an ID are the slot that the query is kept in, the others tell its users apart.
 constexpr unsigned kSlotBits = 12;
@@ -70,6 +73,8 @@ struct Options {
   uint64_t seconds = 3;
   uint64_t count = kCountMax;
   Edns edns = Edns::kAbsent;
+  std::optional<Endpoint> from;
+  bool denials = false;
 };
 
 // The questions in their order: the names of a file again and again, or names that never come twice, or a random choice
@@ -339,7 +344,9 @@ class Load {
       results_.latencies_ns.push_back(static_cast<uint32_t>(std::min<int64_t>((now_ - *asked_at).count(), UINT32_MAX)));
     }
     // The echo has no records, and its RCODE is the query's: whoever measures it counts `failed` as answered.
-    const bool good = (reply[kRcodeAt] & kRcodeMask) == 0 && (reply[kAnswerCountAt] | reply[kAnswerCountAt + 1]) != 0;
+    const uint8_t rcode = reply[kRcodeAt] & kRcodeMask;
+    const bool good =
+        options_.denials ? rcode == kNxDomain : rcode == 0 && (reply[kAnswerCountAt] | reply[kAnswerCountAt + 1]) != 0;
     ++(good ? results_.answered : results_.failed);
     if (good && IsAged(reply)) ++results_.aged;
   }
@@ -362,13 +369,19 @@ class Load {
   nanoseconds elapsed_{0};
 };
 
-Descriptor Connect(const Endpoint& server) {
+Descriptor Connect(const Endpoint& server, const std::optional<Endpoint>& from) {
   const SocketAddress address(server);
   Descriptor descriptor(socket(address.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!descriptor.is_open() || connect(descriptor.get(), address.data(), address.size()) != 0) {
-    std::fprintf(stderr, "%s: %s\n", server.ToString().c_str(), std::strerror(errno));
+  const auto fail = [](const Endpoint& endpoint) {
+    std::fprintf(stderr, "%s: %s\n", endpoint.ToString().c_str(), std::strerror(errno));
     return Descriptor();
+  };
+  if (!descriptor.is_open()) return fail(server);
+  if (from) {
+    const SocketAddress own(*from);
+    if (bind(descriptor.get(), own.data(), own.size()) != 0) return fail(*from);
   }
+  if (connect(descriptor.get(), address.data(), address.size()) != 0) return fail(server);
   const int octets = kKernelBufferOctets;
   setsockopt(descriptor.get(), SOL_SOCKET, SO_RCVBUF, &octets, sizeof(octets));
   setsockopt(descriptor.get(), SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
@@ -386,8 +399,12 @@ std::optional<Options> ParseOptions(std::span<char*> arguments) {
   bool have_server = false;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string_view key = arguments[i];
-    if (key == "--edns") {
-      options.edns = Edns::kPresent;
+    if (key == "--edns" || key == "--dnssec") {
+      options.edns = key == "--edns" ? Edns::kPresent : Edns::kDnssecOk;
+      continue;
+    }
+    if (key == "--denials") {
+      options.denials = true;
       continue;
     }
     if (++i == arguments.size()) return std::nullopt;
@@ -397,6 +414,10 @@ std::optional<Options> ParseOptions(std::span<char*> arguments) {
       const auto server = Endpoint::Parse(value);
       good = have_server = server.ok();
       if (good) options.server = *server;
+    } else if (key == "--from") {
+      const auto from = IpAddress::Parse(value);
+      good = from.ok();
+      if (good) options.from = Endpoint{*from, 0};
     } else if (key == "--names") {
       options.names_file = value;
     } else if (key == "--unique") {
@@ -429,7 +450,8 @@ int Main(std::span<char*> arguments) {
   if (!options) {
     std::fprintf(stderr,
                  "usage: bench_load --server ADDRESS:PORT (--names FILE | --unique SUFFIX --first N [--among N]) "
-                 "[--window N] [--burst N] [--rate N] [--seconds S] [--count N] [--edns]\n");
+                 "[--window N] [--burst N] [--rate N] [--seconds S] [--count N] [--edns | --dnssec] [--from ADDRESS] "
+                 "[--denials]\n");
     return 1;
   }
   auto questions = Questions::Create(*options);
@@ -438,7 +460,7 @@ int Main(std::span<char*> arguments) {
     return 1;
   }
   std::signal(SIGTERM, [](int) { told_to_end = 1; });
-  Descriptor connected = Connect(options->server);
+  Descriptor connected = Connect(options->server, options->from);
   if (!connected.is_open()) return 2;
   Load load(*options, *std::move(questions), std::move(connected));
   if (!load.Run()) return 2;

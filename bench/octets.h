@@ -23,13 +23,17 @@ inline constexpr uint8_t kRecursionDesired = 0x01;
 inline constexpr uint8_t kRecursionAvailable = 0x80;
 inline constexpr uint8_t kCheckingDisabled = 0x10;
 inline constexpr uint8_t kRcodeMask = 0x0f;
+inline constexpr uint8_t kNxDomain = 3;
 
 // The type in the two octets behind the root name, then the payload size 1232, and no flags or options (RFC 6891).
 inline constexpr std::array<uint8_t, 11> kOptRecord = {0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0};
 // A pointer to the question's name, A, IN, TTL 3600, 192.0.2.1.
 inline constexpr std::array<uint8_t, 16> kAnswerRecord = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0x0e, 0x10, 0, 4, 192, 0, 2, 1};
 
-enum class Edns : uint8_t { kAbsent, kPresent };
+// Where in it the DO bit is, and the bit (RFC 3225 §3).
+inline constexpr size_t kDnssecOkAt = 7;
+inline constexpr uint8_t kDnssecOkFlag = 0x80;
+enum class Edns : uint8_t { kAbsent, kPresent, kDnssecOk };
 
 // A query for the address of `name`, with RD set and ID 0; empty where `name` is no host name.
 inline std::vector<uint8_t> BuildQuery(std::string_view name, Edns edns) {
@@ -49,10 +53,11 @@ inline std::vector<uint8_t> BuildQuery(std::string_view name, Edns edns) {
   }
   constexpr std::array<uint8_t, 5> kRootTypeAClassIn = {0, 0, 1, 0, 1};
   query.insert(query.end(), kRootTypeAClassIn.begin(), kRootTypeAClassIn.end());
-  if (edns == Edns::kPresent) {
+  if (edns != Edns::kAbsent) {
     query[11] = 1;
     query.insert(query.end(), kOptRecord.begin(), kOptRecord.end());
   }
+  if (edns == Edns::kDnssecOk) query[query.size() - kOptRecord.size() + kDnssecOkAt] |= kDnssecOkFlag;
   return query;
 }
 

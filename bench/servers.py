@@ -97,7 +97,10 @@ class Dotward(Server):
     name = "dotward"
     mib_for_a_million = 256
     version_arguments = ("version",)
-    admin = "admin: { socket: '' }\n"  # more of the configuration
+    # More of the configuration.
+    admin = "admin: { socket: '' }\n"
+    dnssec = "{ validation: off }"
+    waiting_per_client = 20_000
 
     def find(self, build):
         path = build / "dotward"
@@ -117,8 +120,8 @@ upstreams:
 cache:
   size: {launch.cache_mib}MiB
 {self.cache_extra(launch)}limits:
-  waiting_per_client: 20000
-dnssec: {{ validation: off }}
+  waiting_per_client: {self.waiting_per_client}
+dnssec: {self.dnssec}
 log:
   level: warning
 {self.log_extra(launch)}{self.admin}""",
@@ -175,6 +178,16 @@ class StockedDotward(Dotward):
     def cache_extra(self, launch):
         del launch
         return f"  snapshot: {{ path: {self.snapshot}, interval: {self.interval} }}\n"
+
+
+class ValidatingDotward(Dotward):
+    """The same with its control socket, and with validation from these trust anchors, or without it."""
+
+    def __init__(self, control, anchors, validation, waiting_per_client=Dotward.waiting_per_client):
+        self.name = f"dotward, validation {validation}"
+        self.admin = f"admin:\n  socket: {control}\n"
+        self.dnssec = f"{{ validation: {validation}, trust_anchors: {anchors} }}"
+        self.waiting_per_client = waiting_per_client
 
 
 class Unbound(Server):

@@ -119,7 +119,7 @@ class ZoneLab(lab.Lab):
         super().__init__()
 
     def _make_zones(self):
-        maker = dnssec_zones.Maker(self.folder, self._shift)
+        maker = dnssec_zones.Maker(self.folder, self.zones, self._shift)
         anchors = maker.make()
         self.anchor = anchors[0]
         self.dnskey = maker.dnskey

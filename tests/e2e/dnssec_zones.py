@@ -345,12 +345,12 @@ def file_name(zone):
     return (zone.rstrip(".") or "root") + ".zone"
 
 
-def parent_of(zone):
-    """The zone above, or None for the root."""
+def parent_of(zone, zones):
+    """The one of the zones that is above, or None for the root."""
     above = zone
     while above != ".":
         above = above.partition(".")[2] or "."
-        if above in ZONES:
+        if above in zones:
             return above
     return None
 
@@ -358,9 +358,10 @@ def parent_of(zone):
 class Maker:
     """Makes the zone files in a folder."""
 
-    def __init__(self, folder, shift=0):
+    def __init__(self, folder, zones, shift=0):
         """All dates are `shift` seconds later than they should be."""
         self._folder = folder
+        self._zones = zones
         self._keys = {}
         self._now = int(time.time()) + shift
 
@@ -368,9 +369,9 @@ class Maker:
         """Writes every zone, and returns the DS records of the root's key."""
         # The work is done by child processes: two at a time, as on the smallest machine.
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            for name, keys in zip(ZONES, pool.map(self._make_keys, ZONES)):
+            for name, keys in zip(self._zones, pool.map(self._make_keys, self._zones)):
                 self._keys[name] = keys
-            for _ in pool.map(self._make_zone, ZONES):
+            for _ in pool.map(self._make_zone, self._zones):
                 pass
         return [f". 3600 IN DS {text}" for text in self._ds(".")]
 
@@ -379,33 +380,33 @@ class Maker:
         return f"{name}. 3600 IN DNSKEY {self._keys[name][0].text()}"
 
     def _make_keys(self, name):
-        return [Key.make(self._folder, name, algorithm) for algorithm in ZONES[name].algorithms]
+        return [Key.make(self._folder, name, algorithm) for algorithm in self._zones[name].algorithms]
 
     def _published(self, name):
-        return [ZONES[name].published(key) for key in self._keys[name]]
+        return [self._zones[name].published(key) for key in self._keys[name]]
 
     def _ds(self, name):
-        return ZONES[name].ds(self._published(name)) if self._keys[name] else []
+        return self._zones[name].ds(self._published(name)) if self._keys[name] else []
 
     def _text(self, name):
         """The zone before it is signed."""
         origin = name if name == "." else name + "."
         lines = [f"$ORIGIN {origin}", "@ 3600 IN SOA ns.lab. hostmaster.lab. 1 3600 900 86400 60",
                  "@ 3600 IN NS ns.lab."]
-        for child in ZONES:
-            if parent_of(child) == name:
+        for child in self._zones:
+            if parent_of(child, self._zones) == name:
                 lines.append(f"{child}. 3600 IN NS ns.lab.")
                 lines += [f"{child}. 3600 IN DS {text}" for text in self._ds(child)]
         keys = self._keys[name]
-        lines += [f"{origin} 3600 IN DNSKEY {key.text()}" for key in keys + ZONES[name].strangers(keys)]
-        return "\n".join(lines) + "\n" + ZONES[name].records
+        lines += [f"{origin} 3600 IN DNSKEY {key.text()}" for key in keys + self._zones[name].strangers(keys)]
+        return "\n".join(lines) + "\n" + self._zones[name].records
 
     def _date(self, seconds):
         return time.strftime("%Y%m%d%H%M%S", time.gmtime(self._now + seconds))
 
     def _sign(self, name, starts, ends):
         """The records of the zone, signed from and until then, in seconds from now."""
-        zone = ZONES[name]
+        zone = self._zones[name]
         path, output = (str(self._folder / f"{file_name(name)}.{kind}") for kind in ("unsigned", "signed"))
         pathlib.Path(path).write_text(self._text(name))
         keys = [str(key.path.with_suffix("")) for key in self._keys[name][:zone.signing]]
@@ -423,7 +424,7 @@ class Maker:
         return [Record.parse(line) for line in lines if line and line[0] != ";"]
 
     def _make_zone(self, name):
-        zone = ZONES[name]
+        zone = self._zones[name]
         path = self._folder / file_name(name)
         if not zone.algorithms:
             path.write_text(self._text(name))
