@@ -281,21 +281,21 @@ class Attacked:
         self.warm(server)
         flood = None
         if attack.zone is not None:
-            seconds = self.seconds + 10 * HEAD_START_SECONDS  # it is ended before
-            flood = server.load(*attack.arguments(self.signed), "--seconds", seconds, at_once=True)
+            patience = self.seconds + 10 * HEAD_START_SECONDS  # it is ended before
+            flood = server.load(*attack.arguments(self.signed), "--seconds", patience, at_once=True)
             time.sleep(HEAD_START_SECONDS)
-        before, threads = server.statistics(), server.process.thread_seconds()
+        before, threads, began = server.statistics(), server.process.thread_seconds(), time.monotonic()
         pace = ("--seconds", self.seconds, "--from", VICTIM)
         loads = {
             kind: server.load(*arguments, "--rate", VICTIMS[kind], *pace, at_once=True)
             for kind, arguments in self.asks().items()
         }
         counts = {kind: load.wait() for kind, load in loads.items()}
-        after, spent = server.statistics(), server.process.thread_seconds()
+        after, spent, seconds = server.statistics(), server.process.thread_seconds(), time.monotonic() - began
         sample = {
             "victim": counts,
             "attacker": flood.end() if flood else None,
-            "threads": [[name, (spent[number, name] - threads.get((number, name), 0)) / self.seconds]
+            "threads": [[name, (spent[number, name] - threads.get((number, name), 0)) / seconds]
                         for number, name in spent],
             "dnssec": {key: after["dnssec"][key] - before["dnssec"][key] for key in after["dnssec"]},
         }  # fmt: skip
