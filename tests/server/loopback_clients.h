@@ -18,25 +18,12 @@
 #include "base/ip_address.h"
 #include "net/descriptor.h"
 #include "net/socket_address.h"
+#include "testing/run_until.h"
 
 // Clients on plain sockets, for listeners that run on the test's own thread: the test sends, turns the loop until what
 // it waits for is there, and looks. Nothing sleeps, and a test whose claim is false ends after the patience here.
 
 namespace dotward {
-
-inline constexpr std::chrono::seconds kTestPatience{20};
-
-// Runs the loop until `done` is true; false where it did not become so.
-template <typename Predicate>
-[[nodiscard]] bool RunUntil(asio::io_context& loop, Predicate done) {
-  const auto give_up = std::chrono::steady_clock::now() + kTestPatience;
-  while (!done()) {
-    if (std::chrono::steady_clock::now() > give_up) return false;
-    if (loop.stopped()) loop.restart();
-    loop.run_one_for(std::chrono::milliseconds(5));
-  }
-  return true;
-}
 
 // Runs what is ready and nothing else.
 inline void RunReady(asio::io_context& loop) {

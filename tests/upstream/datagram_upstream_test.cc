@@ -19,6 +19,7 @@
 #include "base/strings.h"
 #include "testing/loopback/loopback_udp_server.h"
 #include "testing/messages.h"
+#include "testing/run_until.h"
 
 namespace dotward {
 namespace {
@@ -71,7 +72,6 @@ struct Asked {
 
 class DatagramUpstreamTest : public testing::Test {
  protected:
-  static constexpr seconds kPatience{30};       // a guard against tests that hang, no part of any claim
   static constexpr seconds kDeadline{20};       // of a query that is going to be answered
   static constexpr Duration kNever = hours(1);  // an interval that no test lives to see
 
@@ -109,16 +109,7 @@ class DatagramUpstreamTest : public testing::Test {
     return asked;
   }
 
-  bool RunUntil(const std::function<bool()>& condition) {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() >= end) return false;
-      // The server has a thread of its own, so that a condition can come true without an event here.
-      loop_.restart();
-      loop_.run_one_for(milliseconds(2));
-    }
-    return true;
-  }
+  bool RunUntil(const std::function<bool()>& condition) { return dotward::RunUntil(loop_, condition); }
   bool RunUntilQueries(const LoopbackUdpServer& server, uint64_t count) {
     return RunUntil([&] { return server.counters().queries >= count; });
   }

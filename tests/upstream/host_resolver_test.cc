@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "testing/fake_upstream.h"
 #include "testing/messages.h"
+#include "testing/run_until.h"
 
 namespace dotward {
 namespace {
@@ -28,8 +29,6 @@ using Addresses = std::vector<std::string>;
 // is one that no test lives to see.
 class HostResolverTest : public testing::Test {
  protected:
-  static constexpr seconds kPatience{30};  // a guard against tests that hang, no part of any claim
-
   ~HostResolverTest() override {
     source_.Release();
     if (resolver_ == nullptr) return;
@@ -81,15 +80,7 @@ class HostResolverTest : public testing::Test {
     return texts;
   }
 
-  bool RunUntil(const std::function<bool()>& condition) {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() >= end) return false;
-      loop_.restart();
-      loop_.run_one_for(milliseconds(2));
-    }
-    return true;
-  }
+  bool RunUntil(const std::function<bool()>& condition) { return dotward::RunUntil(loop_, condition); }
   bool RunUntilAsked(size_t count) {
     return RunUntil([&] { return source_.asked().size() >= count; });
   }

@@ -17,6 +17,7 @@
 #include "dotward/upstream.h"
 #include "testing/loopback/loopback_dot_server.h"
 #include "testing/messages.h"
+#include "testing/run_until.h"
 #include "upstream/stream_upstream.h"
 #include "upstream/timeouts.h"
 
@@ -47,7 +48,6 @@ struct Asked {
 // server object is joined, when the test is over.
 class UpstreamFixture : public testing::Test {
  protected:
-  static constexpr std::chrono::seconds kPatience{30};  // a guard against tests that hang, no part of any claim
   static constexpr std::chrono::seconds kDeadline{20};  // of a query that is going to be answered
 
   ~UpstreamFixture() override {
@@ -60,16 +60,7 @@ class UpstreamFixture : public testing::Test {
     EXPECT_EQ(timeouts_.size(), 0U);
   }
 
-  bool RunUntil(const std::function<bool()>& condition) {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() >= end) return false;
-      // The server has a thread of its own, so that a condition can come true without an event here.
-      loop_.restart();
-      loop_.run_one_for(std::chrono::milliseconds(2));
-    }
-    return true;
-  }
+  bool RunUntil(const std::function<bool()>& condition) { return dotward::RunUntil(loop_, condition); }
 
   StreamUpstream& Add(const Endpoint& endpoint, const std::string& ca_file, const std::string& auth_name = "dns.test") {
     StreamUpstream::Options options;
