@@ -121,6 +121,7 @@ Task<absl::Status> StreamSession::Connect() {
   const int opened = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (opened < 0) co_return NetworkError(errno);
   CO_RETURN_IF_ERROR(Own(opened));
+  connects_ = true;
   NoticeDeadPeers(opened);
   if (connect(opened, address.data(), address.size()) != 0) {
     if (errno != EINPROGRESS && errno != EINTR) co_return NetworkError(errno);
@@ -171,6 +172,12 @@ Task<absl::Status> StreamSession::SetUp(std::shared_ptr<StreamSession> self, Set
 // --- in use ---
 
 Task<bool> StreamSession::Wait(asio::posix::descriptor_base::wait_type direction) {
+  // Whoever has more to say and does without TCP_NODELAY, as resolvers do, says it when what came is acknowledged (RFC
+  // 896): of two answers, the second would wait for our delayed acknowledgement, up to 40 ms. What was read is
+  // acknowledged now; a listener's own replies do that.
+  if (connects_ && direction == asio::posix::descriptor_base::wait_read) {
+    SetOption(descriptor(), IPPROTO_TCP, TCP_QUICKACK, 1);
+  }
   // Asio arms its edge trigger anew with each wait, so what is ready already ends the wait at once.
   // An error shows in the call that follows.
   co_await descriptor_.async_wait(direction, kAwait);

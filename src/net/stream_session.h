@@ -93,6 +93,7 @@ class StreamSession : public std::enable_shared_from_this<StreamSession> {
   std::optional<SteadyTimer> deadline_;  // until the session is established
   uint64_t timers_ = 0;                  // tells the timer that runs from those before it
   bool connected_ = false;
+  bool connects_ = false;  // to a server, instead of being one
   bool closed_ = false;
   bool timed_out_ = false;
   bool drained_ = false;
