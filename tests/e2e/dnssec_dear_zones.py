@@ -65,13 +65,13 @@ def false_signature(key, number):
     return base64.b64encode(signature).decode()
 
 
-def dear(make_keys, signatures):
-    """A zone with one name, over which there are so many false signatures by these keys."""
+def dear(make_keys, signatures, name=label(0)):
+    """A zone with one name, or a wildcard, over which there are so many false signatures by these keys."""
     def spoil(zone, records):
         key = make_keys(zone)[0]
         result = []
         for record in records:
-            if not (record.covers("A") and record.owner.startswith(label(0))):
+            if not (record.covers("A") and record.owner == f"{name}.{zone}."):
                 result.append(record)
                 continue
             fields = record.data.split()
@@ -81,7 +81,7 @@ def dear(make_keys, signatures):
                 result.append(dataclasses.replace(record, data=data))
         return result
     # BIND's signer takes no such keys.
-    return Zone(records=numbered(1), strangers=lambda keys: make_keys(keys[0].zone), spoil=spoil,
+    return Zone(records=f"{name} 300 A 192.0.2.1\n", strangers=lambda keys: make_keys(keys[0].zone), spoil=spoil,
                 signer="ldns-signzone")
 
 

@@ -170,7 +170,7 @@ forward-zone:
                    "the liar serves\n" + liar.log())
         return port
 
-    def serve_validating(self, extra="", anchors=None, upstreams=(lab.DOT_PORT,)):
+    def serve_validating(self, extra="", anchors=None, upstreams=(lab.DOT_PORT,), waiting_per_client=20_000):
         """dotward with DNSSEC validation, and a cache of its own; `extra` are further lines of `dnssec`."""
         port = peers.free_port(self.address)
         described = "".join(f"""  - name: upstream-{upstream}
@@ -189,7 +189,7 @@ upstreams:
 admin:
   socket: {self.path(f"control-{port}.sock")}
 limits:
-  waiting_per_client: 20000
+  waiting_per_client: {waiting_per_client}
 dnssec:
   validation: on
   trust_anchors: {anchors or self.anchors}
