@@ -26,14 +26,16 @@ class Inbox {
 
   // Thread-safe.
   void Push(T value) {
-    bool first;
-    {
-      const std::lock_guard lock(mutex_);
-      first = arriving_.empty();
-      arriving_.push_back(std::move(value));
-    }
-    if (first) asio::post(loop_, Deliver{this});
+    if (PushUnseen(std::move(value))) Wake();
   }
+  // For whoever has more to push at once: true where the loop does not know of the batch yet, and Wake has to follow
+  // soon, whoever else pushes meanwhile. Thread-safe, both.
+  [[nodiscard]] bool PushUnseen(T value) {
+    const std::lock_guard lock(mutex_);
+    arriving_.push_back(std::move(value));
+    return arriving_.size() == 1;
+  }
+  void Wake() { asio::post(loop_, Deliver{this}); }
 
  private:
   struct Deliver {

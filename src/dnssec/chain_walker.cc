@@ -166,7 +166,7 @@ Task<absl::Status> ChainWalker::WaitFor(LinkPtr link, const WalkAllowance* allow
 Task<bool> ChainWalker::Check(LinkPtr link, unsigned microseconds, std::function<void(WorkBudget&)> check) {
   WorkBudget budget(link->allowance.signature_checks);
   CheckThread::Order order{.asker = link->allowance.asker,
-                           .domain = link->suffix,
+                           .name = link->name.wire(),
                            .microseconds = microseconds,
                            .deadline = link->allowance.deadline,
                            .cancellation = &link->cancellation};

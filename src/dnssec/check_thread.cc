@@ -8,16 +8,19 @@
 #include <asio/post.hpp>
 #include <chrono>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "dns/registrable_domain.h"
 #include "dnssec/bounded_wait.h"
+#include "dnssec/name_tools.h"
 
 namespace dotward {
 namespace {
 
 // A check holds a core for as long as it takes: where the loops want it, they come first.
-constexpr int kNiceness = 5;
+constexpr int kNiceness = 2;
 
 }  // namespace
 
@@ -74,11 +77,12 @@ bool CheckThread::TakeTimeOfLoop(unsigned microseconds) {
 
 absl::Status CheckThread::Enqueue(const Order& order, std::shared_ptr<Handover> handover, std::function<void()> check) {
   const absl::Status refused = absl::ResourceExhaustedError("validation: too many checks wait");
+  std::string domain = LowerOf(RegistrableDomain(order.name));
   const std::lock_guard lock(mutex_);
   if (closed_) return absl::CancelledError("validation: stopping");
   std::vector<Waiting> given_up;
   const auto place =
-      queue_.Push({order.asker, order.domain, order.microseconds}, {handover, std::move(check)}, given_up);
+      queue_.Push({order.asker, std::move(domain), order.microseconds}, {handover, std::move(check)}, given_up);
   for (const Waiting& waiting : given_up) {
     waiting.handover->place.reset();
     waiting.handover->End(refused);

@@ -9,11 +9,11 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
 
 #include "base/await.h"
 #include "base/deadline.h"
+#include "dns/types.h"
 #include "dnssec/dnssec_limits.h"
 #include "dnssec/dnssec_statistics.h"
 #include "dnssec/fair_queue.h"
@@ -29,7 +29,7 @@ class CheckThread {
  public:
   struct Order {
     uint16_t asker = 0;         // UpstreamQuery::asker
-    std::string domain;         // that is asked about: a registrable domain
+    OctetView name;             // that is asked about, in wire form; it stays until Run has ended
     unsigned microseconds = 0;  // what it will cost, roughly
     Deadline deadline{SteadyTime::max()};
     Cancellation* cancellation = nullptr;  // may be null

@@ -63,7 +63,6 @@ class Verifier {
       Note(kRule, dnssec_error::kBogus, why);
       return std::move(finding_);
     }
-    Note(kNone, dnssec_error::kRrsigsMissing, rrset_.signatures.empty() ? "it has no signature" : "none by this zone");
     size_t looked_at = 0;
     for (const uint16_t place : rrset_.signatures) {
       if (++looked_at > DnssecLimits::kSignaturesPerRrsetMax) break;
@@ -73,6 +72,7 @@ class Verifier {
       if (TryKeys(record, *fields)) return Accept(*fields);
       if (budget_.exhausted()) return OverBudget();
     }
+    Note(kNone, dnssec_error::kRrsigsMissing, rrset_.signatures.empty() ? "it has no signature" : "none by this zone");
     return std::move(finding_);
   }
 

@@ -6,9 +6,7 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "dns/registrable_domain.h"
 #include "dns/wire.h"
-#include "dnssec/name_tools.h"
 #include "dnssec/rendition.h"
 #include "dnssec/work_estimate.h"
 
@@ -165,7 +163,7 @@ Task<absl::Status> ValidatingUpstream::TryJudge(Candidate* candidate, WalkAllowa
   const ScannedMessage& scan = message.scan();
   std::function<void()> check = [&] { judgement = JudgeResponse(scan, candidate->dissected, now, budget); };
   CheckThread::Order order{.asker = allowance->asker,
-                           .domain = LowerOf(RegistrableDomain(scan.qname)),
+                           .name = scan.qname,
                            .microseconds = EstimateMicroseconds(scan, candidate->dissected),
                            .deadline = allowance->deadline,
                            .cancellation = allowance->cancellation};

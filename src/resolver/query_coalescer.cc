@@ -69,6 +69,7 @@ QueryCoalescer::QueryCoalescer(asio::io_context& loop, Upstream& upstream, Respo
       pending_(options.pending),
       failures_(options.failure_ttl, options.pending.hash_seed),
       stale_waits_(loop, clock, options.stale_client_timeout, [this](StaleAnswer& stale) { TellStale(stale); }),
+      completions_(loop, clock),
       exchanges_running_(loop),
       inbox_(loop,
              [this](std::vector<ResolutionWaiter*>& batch) {
@@ -119,13 +120,15 @@ void QueryCoalescer::Admit(ResolutionWaiter& waiter, SteadyTime now) {
     // What is fetched before it is needed is still there, in this form or in another.
     if (under_way->refresh) {
       const RouteCondition route = upstream_.ConditionOf(QueryOf(asked));
-      if (ResolutionPtr known = FromCache(waiter.question, route, now)) return waiter.Complete(std::move(known));
+      if (ResolutionPtr known = FromCache(waiter.question, route, now))
+        return completions_.Complete(waiter, std::move(known));
     }
     statistics_.joined.Add();
     return Join(*under_way, waiter, now);
   }
   const RouteCondition route = upstream_.ConditionOf(QueryOf(asked));
-  if (ResolutionPtr known = WithoutAsking(waiter.question, route, now)) return waiter.Complete(std::move(known));
+  if (ResolutionPtr known = WithoutAsking(waiter.question, route, now))
+    return completions_.Complete(waiter, std::move(known));
   auto started = std::make_unique<PendingExchange>(asked, waiter.deadline);
   started->returns = route.returns;
   started->query.asker = AskerOf(waiter.client);
@@ -218,7 +221,7 @@ void QueryCoalescer::Join(PendingExchange& exchange, ResolutionWaiter& waiter, S
   exchange.wanted[dnssec_ok] = true;
   SeekStale(exchange, waiter.question, now);
   if (exchange.stale != nullptr && exchange.stale->due && exchange.stale->images[dnssec_ok]) {
-    return waiter.Complete(StaleFor(*exchange.stale, dnssec_ok));
+    return completions_.Complete(waiter, StaleFor(*exchange.stale, dnssec_ok));
   }
   pending_.Wait(waiter, exchange);
   while (const auto surplus = pending_.FindSurplus(waiter)) GiveUp(*surplus, now);
@@ -283,7 +286,7 @@ void QueryCoalescer::GiveUp(const PendingQuestions::Surplus& surplus, SteadyTime
 
 void QueryCoalescer::Complete(PendingWaiter& waiter, ResolutionPtr resolution) {
   pending_.Leave(waiter);
-  static_cast<ResolutionWaiter&>(waiter).Complete(std::move(resolution));
+  completions_.Complete(static_cast<ResolutionWaiter&>(waiter), std::move(resolution));
 }
 
 // --- exchanges ---

@@ -13,6 +13,7 @@
 #include "dotward/response_cache.h"
 #include "dotward/task.h"
 #include "dotward/upstream.h"
+#include "resolver/completion_batch.h"
 #include "resolver/failure_memory.h"
 #include "resolver/pending_questions.h"
 #include "resolver/resolution.h"
@@ -153,6 +154,7 @@ class QueryCoalescer {
   FailureMemory failures_;
   StaleWaits stale_waits_;
   size_t refreshes_ = 0;  // under way, and no client has come
+  CompletionBatch completions_;
   TaskGroup exchanges_running_;
   Inbox<ResolutionWaiter*> inbox_;
   Inbox<UpstreamQuery> refresh_inbox_;

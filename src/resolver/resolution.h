@@ -39,8 +39,8 @@ class ResolutionWaiter : public PendingWaiter {
   ResolutionWaiter(CompletionInbox& home, const CacheKey& question_in, const IpAddress& client_in, Deadline deadline_in)
       : PendingWaiter(question_in, client_in, deadline_in), home_(home) {}
 
-  // Thread-safe, once: the waiter is the worker's again, which may end it at any moment.
-  void Complete(ResolutionPtr resolution) { home_.Push({this, std::move(resolution)}); }
+  // Where it is completed, once, by being pushed: it is the worker's again then, which may end it at any moment.
+  CompletionInbox& home() const { return home_; }
 
   ListHook<ResolutionWaiter> in_worker;  // the worker's
 

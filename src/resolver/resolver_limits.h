@@ -17,6 +17,9 @@ struct ResolverLimits {
   // Failures whose row has ended that are cleared away whenever another is remembered.
   static constexpr size_t kFailuresClearedAtOnce = 2;
 
+  // What is found out waits so long for more, for a worker that it is given to together.
+  static constexpr std::chrono::microseconds kCompletionWait{1'000};
+
   // RFC 8767 §5: a question that failed and has a stale answer is not asked again before.
   static constexpr std::chrono::seconds kStaleRecheck{30};
 

@@ -4,10 +4,12 @@
 
 #include <asio/io_context.hpp>
 #include <future>
+#include <list>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "dns/name.h"
 #include "dnssec/dnssec_limits.h"
 #include "testing/manual_clock.h"
 #include "testing/run_task.h"
@@ -17,9 +19,17 @@ namespace {
 
 class CheckThreadTest : public ::testing::Test {
  protected:
-  static CheckThread::Order For(std::string domain, unsigned microseconds) {
-    return {.asker = static_cast<uint16_t>(domain[0]), .domain = std::move(domain), .microseconds = microseconds};
+  // `who` is one letter, of the asker and of the name.
+  CheckThread::Order For(const std::string& who, unsigned microseconds, Deadline deadline = Deadline(SteadyTime::max()),
+                         Cancellation* cancellation = nullptr) {
+    names_.push_back(*Name::Parse(who + ".example."));
+    return {.asker = static_cast<uint16_t>(who[0]),
+            .name = names_.back().wire(),
+            .microseconds = microseconds,
+            .deadline = deadline,
+            .cancellation = cancellation};
   }
+  std::list<Name> names_;
   asio::io_context loop_;
   ManualClock clock_;
   DnssecStatistics statistics_;
@@ -54,7 +64,7 @@ TEST_F(CheckThreadTest, TheLoopMakesCheapChecksAsLongAsTheyAreFew) {
   EXPECT_EQ(statistics_.beside_loop.value(), 3U);
 }
 
-// With the thread busy until Free is called. What waits notes its domain when it is run.
+// With the thread busy until Free is called. What waits notes who asked when it is run.
 class BusyCheckThreadTest : public CheckThreadTest {
  protected:
   BusyCheckThreadTest() {
@@ -76,7 +86,7 @@ class BusyCheckThreadTest : public CheckThreadTest {
   }
   Outcome<absl::Status>& Start(CheckThread::Order order) {
     waiting_.push_back(std::make_unique<Outcome<absl::Status>>());
-    std::function<void()> check = [this, domain = order.domain] { ran_ += domain; };
+    std::function<void()> check = [this, who = static_cast<char>(order.asker)] { ran_ += who; };
     waiting_.back()->From(tasks_, checks_.Run(std::move(order), std::move(check)));
     loop_.restart();
     loop_.poll();
@@ -118,16 +128,15 @@ TEST_F(BusyCheckThreadTest, WhoHasMuchWaitingGivesUpItsLastForOthers) {
 
 TEST_F(BusyCheckThreadTest, WhatNobodyNeedsAnyMoreIsTakenBack) {
   Cancellation cancellation;
-  Outcome<absl::Status>& cancelled = Start({.domain = "a", .microseconds = 1000, .cancellation = &cancellation});
-  Outcome<absl::Status>& late = Start(
-      {.domain = "b", .microseconds = 1000, .deadline = Deadline::After(clock_.Now(), std::chrono::milliseconds(1))});
+  Outcome<absl::Status>& cancelled = Start(For("a", 1000, Deadline(SteadyTime::max()), &cancellation));
+  Outcome<absl::Status>& late = Start(For("b", 1000, Deadline::After(clock_.Now(), std::chrono::milliseconds(1))));
   Start(For("c", 1000));
   cancellation.Cancel();
   clock_.Advance(std::chrono::milliseconds(1));
   EXPECT_EQ(cancelled.Wait(loop_).code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(late.Wait(loop_).code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(Ran(), "c");
-  Outcome<absl::Status>& too_late = Start({.domain = "d", .microseconds = 1000, .cancellation = &cancellation});
+  Outcome<absl::Status>& too_late = Start(For("d", 1000, Deadline(SteadyTime::max()), &cancellation));
   EXPECT_EQ(too_late.Wait(loop_).code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(ran_, "c");
 }
@@ -138,7 +147,7 @@ TEST_F(BusyCheckThreadTest, WhatHasBegunIsWaitedForWhateverBecomesOfIt) {
   std::promise<void> begun, go_on;
   bool ended = false;
   Outcome<absl::Status> outcome;
-  outcome.From(tasks_, checks_.Run({.domain = "a", .microseconds = 1000, .cancellation = &cancellation}, [&] {
+  outcome.From(tasks_, checks_.Run(For("a", 1000, Deadline(SteadyTime::max()), &cancellation), [&] {
     begun.set_value();
     go_on.get_future().wait();
     ended = true;
