@@ -228,6 +228,7 @@ absl::StatusOr<UpstreamResponse> ValidatingUpstream::Deliver(Candidate candidate
   }
   bool changed = true;
   if (judgement.verdict.bogus()) {
+    log_.Add(judgement.verdict, *response.upstream, clock_.Now());
     response.octets = FailureInPlaceOf(scan, judgement.verdict);
     response.error_author = ErrorAuthor::kOurs;
   } else {

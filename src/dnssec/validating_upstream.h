@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "dnssec/bogus_log.h"
 #include "dnssec/chain_walker.h"
 #include "dnssec/check_thread.h"
 #include "dnssec/denial_cache.h"
@@ -85,6 +86,7 @@ class ValidatingUpstream final : public Upstream {
   ChainWalker walker_;
   Options options_;
   DenialCache denials_;
+  BogusLog log_;
 };
 
 }  // namespace dotward
