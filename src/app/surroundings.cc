@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,6 +16,8 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "config/negative_anchor.h"
+#include "dnssec/trust_anchors.h"
 #include "net/tls_credentials.h"
 
 namespace dotward {
@@ -76,6 +79,20 @@ std::string ProblemOfSnapshot(const std::string& path, const std::string& user, 
   return "";
 }
 
+void CheckTrust(const Config& config, ConfigResult* result) {
+  if (!config.dnssec.validation) return;
+  if (const std::string& file = config.dnssec.trust_anchors; !file.empty()) {
+    const absl::Status status = TrustAnchors::Load(file).status();
+    if (!status.ok()) result->Refuse("dnssec.trust_anchors", std::string(MessageOf(status)));
+  }
+  for (const std::string& text : config.dnssec.negative_trust_anchors) {
+    const absl::StatusOr<NegativeAnchor> anchor = ParseNegativeAnchor(text);
+    if (!anchor.ok() || !anchor->end || *anchor->end > std::chrono::system_clock::now()) continue;
+    result->Warn("dnssec.negative_trust_anchors",
+                 StrCat("\"", text, "\" is over, so the zone is validated; take it out, or give it another end"));
+  }
+}
+
 }  // namespace
 
 void CheckSurroundings(ConfigResult* result) {
@@ -96,6 +113,7 @@ void CheckSurroundings(ConfigResult* result) {
     std::string problem = ProblemOfSnapshot(path, config.user, account);
     if (!problem.empty()) result->Warn("cache.snapshot.path", std::move(problem));
   }
+  CheckTrust(config, result);
   std::map<std::string, std::string> problems;  // by file; "" where it is in order
   for (size_t i = 0; i < config.upstreams.size(); ++i) {
     const UpstreamConfig& upstream = config.upstreams[i];

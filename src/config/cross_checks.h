@@ -22,7 +22,7 @@ struct Place {
 struct Places {
   std::unordered_map<std::string, Place> sound;  // keys that the file does not give are not in it
   std::unordered_set<std::string> unsound;       // their values, or the keys themselves as far as one can guess
-  std::vector<std::string> outside;              // paths of sound values that name what is outside the texts
+  std::vector<std::string> outside;              // paths of sound values about what is outside the texts
 };
 
 // What one value cannot show: names that must be unique or must exist, values that must fit each other. `config` has

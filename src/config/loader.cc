@@ -120,8 +120,8 @@ class Loader {
     // Cross checks look at sound values only; what is unsound has been reported.
     if (reading.problems.empty()) {
       places_.sound[path] = Place{position, std::move(reading.items)};
-      const bool outside =
-          key.type == ValueType::kFile || key.type == ValueType::kStateFile || key.type == ValueType::kUser;
+      const bool outside = key.type == ValueType::kFile || key.type == ValueType::kStateFile ||
+                           key.type == ValueType::kUser || key.type == ValueType::kNegativeAnchor;
       if (outside) places_.outside.push_back(path);
     } else {
       places_.unsound.insert(path);

@@ -688,7 +688,12 @@ absl::StatusOr<NegativeAnchor> ParseNegativeAnchor(std::string_view text) {
   constexpr std::string_view kUntil = " until ";
   const size_t until = text.find(kUntil);
   NegativeAnchor anchor;
-  ASSIGN_OR_RETURN(anchor.zone, ParseZone(text.substr(0, until)));
+  const std::string_view zone = text.substr(0, until);
+  if (zone.find(' ') != std::string_view::npos) {
+    return absl::InvalidArgumentError(
+        StrCat(Quote(text), " is neither a zone nor one with an end, such as corp.example until 2027-01-31"));
+  }
+  ASSIGN_OR_RETURN(anchor.zone, ParseZone(zone));
   if (until == std::string_view::npos) return anchor;
   const std::string end(text.substr(until + kUntil.size()));
   for (const char* form : {"%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"}) {

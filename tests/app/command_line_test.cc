@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/commands.h"
+#include "testing/temporary_folder.h"
 
 namespace dotward {
 namespace {
@@ -87,6 +88,54 @@ TEST(RunCommandTest, CheckPrintsAWarningAndAcceptsTheFile) {
   EXPECT_TRUE(
       printed.starts_with(file + ":1:58: upstreams[0].protocol: warning: queries for every name go in the clear"))
       << printed;
+}
+
+// The errors and warnings of a configuration file with this line, without the names of the files.
+std::vector<std::string> FindingsOf(const TemporaryFolder& folder, const std::string& line) {
+  CommandLine command_line;
+  command_line.config_file = folder / "dotward.yaml";
+  std::ofstream(command_line.config_file) << line << "\n";
+  const ConfigResult result = EffectiveConfig(command_line);
+  std::vector<std::string> findings;
+  for (const std::vector<ConfigError>& list : {result.errors, result.warnings}) {
+    for (const ConfigError& finding : list) {
+      std::string text = finding.ToString();
+      for (size_t at; (at = text.find(folder.path())) != std::string::npos;) {
+        text.erase(at, folder.path().string().size() + 1);
+      }
+      findings.push_back(std::move(text));
+    }
+  }
+  return findings;
+}
+
+TEST(EffectiveConfigTest, AFileWithoutSoundTrustAnchorsIsRefusedWithItsLine) {
+  const TemporaryFolder folder;
+  const std::string anchors = folder / "anchors";
+  const std::string line = "dnssec: { trust_anchors: " + anchors;
+  const auto findings = [&](std::string_view text, const std::string& rest = " }") {
+    std::ofstream(anchors) << text;
+    return FindingsOf(folder, line + rest);
+  };
+  using Findings = std::vector<std::string>;
+  const std::string good = ". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n";
+  EXPECT_EQ(findings(good), Findings());
+  const std::string place = "dotward.yaml:1:26: dnssec.trust_anchors: ";
+  EXPECT_EQ(findings(""), Findings{place + "anchors:1: no trust anchor in it"});
+  EXPECT_EQ(findings(good + "\n. IN A 192.0.2.1\n"),
+            Findings{place + "anchors:3: a A record; DS and DNSKEY can be trust anchors"});
+  EXPECT_EQ(findings("", ", validation: off }"), Findings()) << "nobody reads it";
+}
+
+TEST(EffectiveConfigTest, ANegativeTrustAnchorWhoseTimeIsOverIsWarnedOf) {
+  const TemporaryFolder folder;
+  const std::string line = "dnssec: { negative_trust_anchors: [a.example until 2099-01-31, b.example until 2020-01-31]";
+  EXPECT_EQ(
+      FindingsOf(folder, line + " }"),
+      std::vector<std::string>{"dotward.yaml:1:35: dnssec.negative_trust_anchors: warning: \"b.example. until "
+                               "2020-01-31T00:00:00Z\" is over, so the zone is validated; take it out, or give it "
+                               "another end"});
+  EXPECT_TRUE(FindingsOf(folder, line + ", validation: off }").empty());
 }
 
 TEST(EffectiveConfigTest, WhatTheCommandLineBringsIsChecked) {
