@@ -56,6 +56,10 @@ std::string RenderDump(const StatisticsSnapshot& snapshot, DumpDetail detail) {
     StrAppend(&dump, i == 0 ? " = " : " + ", kQueryEnds[i], " ", queries.ends[i]);
     if (i == static_cast<size_t>(QueryEnd::kForwarded)) StrAppend(&dump, " + waiting ", queries.waiting);
   }
+  dump += "\nvalidations";
+  for (const NamedCounts* group : {&snapshot.validations, &snapshot.dnssec}) {
+    for (const NamedCount& count : *group) StrAppend(&dump, " ", count.name, " ", count.value);
+  }
   dump += "\n";
   if (detail == DumpDetail::kWithShards) {
     for (size_t i = 0; i < snapshot.shards.size(); ++i) {

@@ -198,15 +198,17 @@ class Table {
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
   void Add(std::vector<std::string> cells, Mood mood = Mood::kPlain, size_t painted = 0) {
-    rows_.push_back({std::move(cells), mood, painted});
+    rows_.push_back({std::move(cells), mood, painted, ""});
   }
+  // What does not fit into a column of the last row, in lines of its own.
+  void Note(std::string text) { rows_.back().note = std::move(text); }
 
   std::string ToText(Colour colour) const {
     const std::vector<size_t> widths = Widths();
     std::string text;
     std::vector<std::string> titles;
     for (const Column& column : columns_) titles.push_back(column.title);
-    AppendRow({titles, Mood::kPlain, columns_.size()}, widths, Colour::kNone, &text);
+    AppendRow({titles, Mood::kPlain, columns_.size(), ""}, widths, Colour::kNone, &text);
     for (const Row& row : rows_) AppendRow(row, widths, colour, &text);
     return text;
   }
@@ -216,6 +218,7 @@ class Table {
     std::vector<std::string> cells;
     Mood mood;
     size_t painted;  // the cell that shows the mood
+    std::string note;
   };
 
   std::vector<size_t> Widths() const {
@@ -246,6 +249,7 @@ class Table {
     }
     line.erase(line.find_last_not_of(' ') + 1);
     *text += line + "\n";
+    if (!row.note.empty()) *text += Wrap("          ", row.note);
   }
 
   const std::vector<Column> columns_;
@@ -396,17 +400,15 @@ std::string RenderSlow(const Json& reply, Colour colour) {
                {.title = "TYPE", .least = 5},
                {.title = "NAME", .least = 15},
                {.title = "CLIENT", .least = 9},
-               {.title = "FROM, WHY", .least = 15}});
+               {.title = "FROM", .least = 15}});
   for (const Json& query : List(reply, "queries")) {
     const std::string rcode = Text(query, "rcode");
     const std::string time = Text(query, "time");
-    const std::string upstream = Text(query, "upstream");
-    const std::string reason = Text(query, "reason");
     table.Add({time.size() > 19 ? time.substr(11, 8) : time, Latency(Number(query, "seconds")),
                Latency(Number(query, "connection_seconds")), Latency(Number(query, "answer_seconds")), Asked(query),
-               rcode, Text(query, "type"), Text(query, "name"), Text(query, "client"),
-               reason.empty() ? upstream : StrCat(upstream, upstream.empty() ? "" : ", ", reason)},
+               rcode, Text(query, "type"), Text(query, "name"), Text(query, "client"), Text(query, "upstream")},
               rcode == "SERVFAIL" ? Mood::kBad : Mood::kPlain, 5);
+    if (const std::string reason = Text(query, "reason"); !reason.empty()) table.Note(StrCat("EDE ", reason));
   }
   const double seen = Number(reply, "seen");
   return table.ToText(colour) + StrCat(Fixed(seen),

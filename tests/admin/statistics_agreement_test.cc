@@ -296,6 +296,14 @@ TEST_F(StatisticsAgreementTest, TheDumpHasTheNumbersOfTheJson) {
                               number("/queries/refused") + " + dropped " + number("/queries/dropped") +
                               " + malformed " + number("/queries/malformed") + "\n";
   EXPECT_NE(dump.find(balance), std::string::npos) << balance << dump;
+  std::string validations = "\nvalidations";
+  for (const char* group : {"validations", "dnssec"}) {
+    const NamedCounts& counts = std::string_view(group) == "dnssec" ? snapshot_.dnssec : snapshot_.validations;
+    for (const NamedCount& count : counts) {
+      StrAppend(&validations, " ", count.name, " ", number(StrCat("/", group, "/", count.name).c_str()));
+    }
+  }
+  EXPECT_NE(dump.find(validations + "\n"), std::string::npos) << validations << dump;
   EXPECT_NE(dump.find("server b 192.0.2.1#853: queries sent " + number("/upstreams/b/queries") + ", retried " +
                       number("/upstreams/b/retried") + ", failed " + number("/upstreams/b/failed")),
             std::string::npos)
