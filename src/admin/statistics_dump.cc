@@ -56,9 +56,12 @@ std::string RenderDump(const StatisticsSnapshot& snapshot, DumpDetail detail) {
     StrAppend(&dump, i == 0 ? " = " : " + ", kQueryEnds[i], " ", queries.ends[i]);
     if (i == static_cast<size_t>(QueryEnd::kForwarded)) StrAppend(&dump, " + waiting ", queries.waiting);
   }
-  dump += "\nvalidations";
+  std::string_view lead = "\nvalidations ";
   for (const NamedCounts* group : {&snapshot.validations, &snapshot.dnssec}) {
-    for (const NamedCount& count : *group) StrAppend(&dump, " ", count.name, " ", count.value);
+    for (const NamedCount& count : *group) {
+      StrAppend(&dump, lead, count.name, " ", count.value);
+      lead = ", ";
+    }
   }
   dump += "\n";
   if (detail == DumpDetail::kWithShards) {

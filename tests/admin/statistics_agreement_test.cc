@@ -296,11 +296,12 @@ TEST_F(StatisticsAgreementTest, TheDumpHasTheNumbersOfTheJson) {
                               number("/queries/refused") + " + dropped " + number("/queries/dropped") +
                               " + malformed " + number("/queries/malformed") + "\n";
   EXPECT_NE(dump.find(balance), std::string::npos) << balance << dump;
-  std::string validations = "\nvalidations";
+  std::string validations;
   for (const char* group : {"validations", "dnssec"}) {
     const NamedCounts& counts = std::string_view(group) == "dnssec" ? snapshot_.dnssec : snapshot_.validations;
     for (const NamedCount& count : counts) {
-      StrAppend(&validations, " ", count.name, " ", number(StrCat("/", group, "/", count.name).c_str()));
+      StrAppend(&validations, validations.empty() ? "\nvalidations " : ", ", count.name, " ",
+                number(StrCat("/", group, "/", count.name).c_str()));
     }
   }
   EXPECT_NE(dump.find(validations + "\n"), std::string::npos) << validations << dump;
