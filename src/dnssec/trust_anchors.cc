@@ -126,7 +126,8 @@ absl::StatusOr<TrustAnchors> TrustAnchors::Parse(std::string_view text, std::str
     if (IsDirective(outcome)) continue;
     if (record == nullptr) {
       status =
-          absl::InvalidArgumentError(StrCat(source, ":", LineOf(text, at), ": ", ldns_get_errorstr_by_id(outcome)));
+          absl::InvalidArgumentError(StrCat(source, ":", LineOf(text, at), ": ", ldns_get_errorstr_by_id(outcome),
+                                            "; DS and DNSKEY records are written as ZONE IN DS 20326 8 2 E06D44…"));
       continue;
     }
     absl::StatusOr<DelegationSigner> signer = SignerOfRecord(*record);
@@ -134,7 +135,7 @@ absl::StatusOr<TrustAnchors> TrustAnchors::Parse(std::string_view text, std::str
       status = absl::InvalidArgumentError(StrCat(source, ":", LineOf(text, at), ": ", MessageOf(signer.status())));
     } else if (++count > DnssecLimits::kAnchorsMax) {
       status = absl::InvalidArgumentError(
-          StrCat(source, ":", at, ": more than ", DnssecLimits::kAnchorsMax, " trust anchors"));
+          StrCat(source, ":", LineOf(text, at), ": more than ", DnssecLimits::kAnchorsMax, " trust anchors"));
     } else {
       anchors.Add(NameOf(*ldns_rr_owner(record.get())), *std::move(signer));
     }

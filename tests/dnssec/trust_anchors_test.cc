@@ -77,7 +77,7 @@ TEST(TrustAnchorsTest, FaultsNameFileAndLine) {
 TEST(TrustAnchorsTest, FilesAndAnchorsAreBounded) {
   std::string many;
   for (size_t i = 0; i <= DnssecLimits::kAnchorsMax; ++i) StrAppend(&many, ". IN DS ", i, " 8 2 ", kDigest, "\n");
-  EXPECT_THAT(FaultOf(many), HasSubstr("more than 256 trust anchors"));
+  EXPECT_THAT(FaultOf(many), HasSubstr("anchors:257: more than 256 trust anchors"));
   EXPECT_THAT(FaultOf(std::string(DnssecLimits::kAnchorFileOctetsMax + 1, ';')), HasSubstr("longer than 1048576 oct"));
 }
 
