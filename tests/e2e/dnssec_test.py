@@ -317,14 +317,16 @@ class DotwardTest(unittest.TestCase):
         # The lab's resolver leaves Nagle's algorithm on: of two answers it holds the second back until the first is
         # acknowledged, which the kernel puts off by 40 ms where nobody tells it not to.
         server = self.lab.serve_validating()
-        took = []
+        one, many = [], []  # seconds that one question to the upstream takes, and as many as a chain of trust does
         for _ in range(10):
             lab.run(lab.BINARY, "cache", "flush", "--all", "--socket", self.socket_of(server))
-            before = time.monotonic()
-            reply = dnssec_lab.ask(server.address, server.port, "www.alg13.lab", "A")
-            took.append(time.monotonic() - before)
-            self.assertEqual(reply.verdict(), ("NOERROR", True), reply)
-        self.assertLess(min(took), 0.035, took)
+            for flags, expected, took in ((RD | CD, ("NOERROR", False), one), (RD, ("NOERROR", True), many)):
+                before = time.monotonic()
+                reply = dnssec_lab.ask(server.address, server.port, "www.alg13.lab", "A", flags=flags)
+                took.append(time.monotonic() - before)
+                self.assertEqual(reply.verdict(), expected, reply)
+        # A machine that is busy is slow at both.
+        self.assertLess(min(many), 0.035 + 10 * min(one), (one, many))
 
     def test_insecurity_is_remembered(self):
         server = self.lab.serve_validating()
