@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <utility>
 
@@ -64,7 +63,7 @@ class Attempt {
   Attempt& operator=(const Attempt&) = delete;
 
   // --- the asker's side ---
-  bool done() const { return result_.has_value(); }
+  bool done() const { return result_ != nullptr; }
   // When done(); to be moved from by who needs it.
   absl::StatusOr<UpstreamResponse>& result() {
     if (unparsed_by_ != nullptr) Parse();
@@ -84,7 +83,7 @@ class Attempt {
   // Ends the attempt and wakes the asker on the loop's next turn.
   void Complete(absl::StatusOr<UpstreamResponse> result) {
     holder_ = nullptr;
-    result_.emplace(std::move(result));
+    result_ = std::make_unique<absl::StatusOr<UpstreamResponse>>(std::move(result));
     asker_.Notify();
   }
 
@@ -129,7 +128,8 @@ class Attempt {
   AttemptHolder* holder_ = nullptr;
   Attempt* previous_ = nullptr;
   Attempt* next_ = nullptr;
-  std::optional<absl::StatusOr<UpstreamResponse>> result_;
+  // On the heap: there may be very many attempts, and most of them wait.
+  std::unique_ptr<absl::StatusOr<UpstreamResponse>> result_;
   ServerRecord* unparsed_by_ = nullptr;  // from whom a response came that nobody has looked at
 };
 
