@@ -49,7 +49,7 @@ TEST_F(FairQueueTest, WhoWaitsIsNotOvertakenForEver) {
   EXPECT_EQ(PopAll().find('b'), 29U);
 }
 
-TEST_F(FairQueueTest, AskersTakeTurnsWhateverTheyAskAbout) {
+TEST_F(FairQueueTest, PromiseX9AskersTakeTurnsWhateverTheyAskAbout) {
   for (int i = 0; i < 10; ++i) Push(1, std::to_string(i), 1000, 'a');
   for (int i = 0; i < 3; ++i) Push(2, "b.", 1000, 'b');
   EXPECT_EQ(PopAll(), "abababaaaaaaa");

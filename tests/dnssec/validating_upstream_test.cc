@@ -539,7 +539,7 @@ TEST_F(ValidatingUpstreamTest, IdenticalLinksInFlightAreOne) {
   EXPECT_EQ(upstream_.asked().size(), 5U);
 }
 
-TEST_F(ValidatingUpstreamTest, WhoIsNotWaitedForAnyMoreLeavesAtOnceAndTheLastEndsTheSearch) {
+TEST_F(ValidatingUpstreamTest, PromiseX9WhoIsNotWaitedForLeavesAtOnceAndTheLastEndsTheSearch) {
   world_.On("mx.example.", rr_type::kMx).Signed(Example(), kAnswer, "mx.example.", {Mx(1, "www.example.")});
   TaskGroup tasks(loop_);
   Outcome<absl::StatusOr<UpstreamResponse>> first, second;
