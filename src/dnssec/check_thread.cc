@@ -65,9 +65,10 @@ Task<absl::Status> CheckThread::Run(Order order, std::function<void()> check) {
 bool CheckThread::TakeTimeOfLoop(unsigned microseconds) {
   const SteadyTime now = clock_.Now();
   const Duration most = DnssecLimits::kCheckInlineTimeMax;
-  // The first time there is all of it; what has passed since then could be more than a Duration holds.
-  const Duration since = loop_time_at_ == SteadyTime::min() ? 2 * most : Duration(now - loop_time_at_);
-  loop_time_ = std::min(most, loop_time_ + since / DnssecLimits::kCheckInlineTimeShare);
+  // The first time there is all of it. More than it takes to have all of it again need not be counted.
+  const Duration full = 2 * most;
+  const Duration since = loop_time_at_ == SteadyTime::min() ? full : std::min<Duration>(full, now - loop_time_at_);
+  loop_time_ = std::min(most, loop_time_ + since * DnssecLimits::kCheckInlinePercentMax / 100);
   loop_time_at_ = now;
   const Duration wanted = std::chrono::microseconds(microseconds);
   if (loop_time_ < wanted) return false;

@@ -20,8 +20,9 @@ struct DnssecLimits {
   // --- one response ---
   // An honest answer needs one check for each of its RRsets: a chain of aliases, data, SOA, three proofs.
   static constexpr unsigned kSignatureChecksPerResponse = 16;
-  // And what they take by estimate: a response must not keep the checks of others waiting for longer. Eight of P-384.
-  static constexpr unsigned kCheckMicrosecondsPerResponse = 6'600;
+  // And what they take by estimate: a response must not keep the checks of others waiting for longer. Seven of P-384:
+  // three aliases and a denial with NSEC3.
+  static constexpr unsigned kCheckMicrosecondsPerResponse = 5'800;
   // Keys of one zone with the tag and algorithm of one signature. Two are an accident, of which the first was right.
   static constexpr unsigned kKeyTagCollisionsMax = 4;
   static constexpr size_t kSignaturesPerRrsetMax = 8;  // looked at; two algorithms in a rollover make four
@@ -64,10 +65,10 @@ struct DnssecLimits {
   // What the checks that wait for the thread that makes them will cost in all, estimated in microseconds.
   static constexpr unsigned kChecksQueuedMicrosecondsMax = 2'000'000;
   // A check that the forwarding loop makes by itself, estimated in microseconds: handing over costs the twentieth of
-  // it. And of all of them, so much at a time, and no more than one part in two of its time: answers wait behind them.
+  // it. And of all of them, so much at a time, and no more than three quarters of its time: answers wait behind them.
   static constexpr unsigned kCheckInlineMicrosecondsMax = 250;
   static constexpr std::chrono::milliseconds kCheckInlineTimeMax{1};
-  static constexpr int kCheckInlineTimeShare = 2;
+  static constexpr int kCheckInlinePercentMax = 75;
 };
 
 }  // namespace dotward

@@ -58,7 +58,8 @@ TEST_F(CheckThreadTest, TheLoopMakesCheapChecksAsLongAsTheyAreFew) {
     EXPECT_TRUE(runs_here(kCheap));
   }
   EXPECT_FALSE(runs_here(kCheap));
-  clock_.Advance(DnssecLimits::kCheckInlineTimeShare * std::chrono::microseconds(kCheap));
+  clock_.Advance(std::chrono::microseconds(kCheap) * 100 / DnssecLimits::kCheckInlinePercentMax +
+                 std::chrono::microseconds(1));
   EXPECT_TRUE(runs_here(kCheap));
   EXPECT_FALSE(runs_here(kCheap));
   EXPECT_EQ(statistics_.beside_loop.value(), 3U);
