@@ -42,7 +42,8 @@ struct WhyReport {
   Rcode rcode = Rcode::kNoError;      // with kRefuse
   std::vector<ExtendedError> errors;  // with kRefuse
   ImagePtr local;                     // with kAnswer
-  // What the cache has that could answer the question, for each DO and CD; what has expired included.
+  // What the cache has that could answer the question, for each DO and CD, what has expired included; last, a denial of
+  // a name above that answers for this one as well (RFC 8020).
   std::vector<JudgedEntry> entries;
   // What would become of it where the cache has no fresh answer.
   QueryCoalescer::Outlook outlook;

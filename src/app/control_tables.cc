@@ -578,7 +578,8 @@ std::string RenderWhy(const Json& reply, Colour colour) {
   if (reply.contains("policy")) text += RenderWhyPolicy(reply["policy"]);
   if (List(reply, "cache").empty()) text += "cache      nothing\n";
   for (const Json& entry : List(reply, "cache")) {
-    text += Wrap("cache      ", Describe(entry));
+    const std::string name = Text(entry, "name");
+    text += Wrap("cache      ", StrCat(name == Text(reply, "name") ? "" : StrCat(name, ": "), Describe(entry)));
     for (const Json& record : List(entry, "records")) StrAppend(&text, "           ", RecordLine(record), "\n");
     text += Errors(entry, "           ");
   }

@@ -499,6 +499,7 @@ Service::Outlook Service::OutlookOf(const UpstreamQuery& query, const std::vecto
   return forwarding_->Look<Outlook>([&](const Forwarder& forwarder, const QueryCoalescer& coalescer) {
     Outlook outlook{.route = forwarder.RouteOf(query), .question = coalescer.OutlookOf(query, now)};
     const ValidatingUpstream& validator = forwarding_->validator();
+    outlook.zone_octets = validator.ConditionOf(query).zone_octets;
     if (!validator.validates()) return outlook;
     outlook.chain = validator.walker().KnownChain(query.name);
     for (const Name& name : other_names) outlook.other_chains.push_back(validator.walker().KnownChain(name));

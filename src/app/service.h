@@ -68,6 +68,7 @@ class Service {
   struct Outlook {
     std::optional<RouteSnapshot> route;
     QueryCoalescer::Outlook question;
+    size_t zone_octets = 1;  // see RouteCondition
     // Where answers are validated: of the question's name, and of other names that were asked for, in their order.
     std::optional<TrustChain> chain;
     std::vector<TrustChain> other_chains;

@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "dns/query_builder.h"
 #include "dns/wire.h"
 #include "dotward/message.h"
+#include "resolver/resolver_limits.h"
 
 namespace dotward {
 namespace {
@@ -58,6 +60,22 @@ bool LiveServiceControl::WalkCache(CacheCursor& cursor, std::vector<CacheEntry>&
   return service_.cache().Walk(cursor, entries, clock_.Now());
 }
 
+// As DeniedByCut finds it, but that it leaves no trace.
+std::optional<CacheEntry> LiveServiceControl::DenialAbove(Name name, size_t zone_octets) {
+  for (size_t i = 0; i < ResolverLimits::kCutAncestorsMax && !name.is_root(); ++i) {
+    name = name.Parent();
+    if (name.is_root() || name.wire().size() < zone_octets) break;
+    for (CacheEntry& entry : CacheEntriesOf(name)) {
+      const ResponseImage& image = *entry.image;
+      if (entry.every_type && !entry.checking_disabled && image.authentic_data() && !image.behind_alias() &&
+          !image.Expired(clock_.Now())) {
+        return std::move(entry);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 WhyReport LiveServiceControl::Why(const Name& name, uint16_t type) {
   WhyReport report;
   std::array<uint8_t, kBuiltQueryOctetsMax> octets;
@@ -71,15 +89,18 @@ WhyReport LiveServiceControl::Why(const Name& name, uint16_t type) {
   report.errors.assign(decision.errors.begin(), decision.errors.end());
   report.local = decision.image;
 
-  for (CacheEntry& entry : CacheEntriesOf(name)) {
-    if (!CouldAnswer(entry, type)) continue;
+  const auto add = [&](CacheEntry entry) {
     AnswerTrust trust = TrustOf(entry);
     report.entries.push_back({std::move(entry), std::move(trust)});
+  };
+  for (CacheEntry& entry : CacheEntriesOf(name)) {
+    if (CouldAnswer(entry, type)) add(std::move(entry));
   }
   UpstreamQuery question;
   question.name = name;
   question.type = type;
   Service::Outlook outlook = service_.OutlookOf(question);
+  if (std::optional<CacheEntry> denial = DenialAbove(name, outlook.zone_octets)) add(*std::move(denial));
   report.route = std::move(outlook.route);
   report.outlook = std::move(outlook.question);
   report.chain = std::move(outlook.chain);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ class LiveServiceControl final : public ServiceControl {
   void Query(ControlQuery query, std::function<void(ControlAnswer)> done) override;
 
  private:
+  // The denial of a name above that answers for this one as well (RFC 8020).
+  std::optional<CacheEntry> DenialAbove(Name name, size_t zone_octets);
+
   Service& service_;
   const Clock& clock_;
   const std::string config_file_;

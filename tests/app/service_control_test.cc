@@ -88,6 +88,22 @@ TEST_F(ServiceControlTest, WhyFollowsAQuestionFromPolicyToCacheToRoute) {
   EXPECT_TRUE(control_->Why(NameOf("www.example."), rr_type::kAny).local);
 }
 
+TEST_F(ServiceControlTest, WhyFindsTheDenialOfANameAbove) {
+  LoopbackDotServer server([](const LoopbackQuery& query) {
+    Octets denial = NxdomainAnswerTo(query.message, "example.");
+    denial[3] |= 0x20;  // AD
+    return Actions{LoopbackAction::Reply(std::move(denial))};
+  });
+  StartBefore(server);
+  EXPECT_TRUE(control_->Why(NameOf("a.b.missing.example."), rr_type::kA).entries.empty());
+  AskAsClient("missing.example.");
+  const WhyReport why = control_->Why(NameOf("a.b.missing.example."), rr_type::kA);
+  ASSERT_EQ(why.entries.size(), 1U);
+  EXPECT_EQ(Name::FromWire(why.entries[0].entry.image->qname()), NameOf("missing.example."));
+  EXPECT_EQ(control_->Why(NameOf("missing.example."), rr_type::kMx).entries.size(), 1U);
+  EXPECT_TRUE(control_->Why(NameOf("other.example."), rr_type::kA).entries.empty());
+}
+
 TEST_F(ServiceControlTest, AFlushedNameIsAskedAnew) {
   LoopbackDotServer server(Honest);
   StartBefore(server);
