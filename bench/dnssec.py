@@ -18,7 +18,7 @@ TOOLS = {"nsd": "nsd", "dnssec-signzone": "bind9-dnsutils", "ldns-signzone": "ld
 READY = "000000000000.hot.lab"
 # Signature checks that a miss may cost more than without validation, and what a secure hit may cost of an unsigned one.
 MISS_MARK, HIT_MARK = 1.5, 1.05
-# What one client's misses may wait longer because of another client.
+# How long one client's answers may take while another asks for what is dear.
 WAIT_MARK_MS = 10.0
 VICTIM, ATTACKER = "127.0.1.1", "127.0.2.1"
 # Questions that an attacker has open, fewer than a client may (limits.waiting_per_client); each is followed at once by
@@ -234,14 +234,15 @@ class Attack:
         return (*signed.names_in(self.zone, among=among), *pace, "--from", ATTACKER)
 
 
-NOBODY = Attack("nothing", marked=False)
 ATTACKS = (
-    NOBODY,
+    Attack("nothing", marked=False),
     Attack("names of an unsigned zone", "plain", marked=False),
     Attack("8 false signatures P-384", "p384"),
     Attack("4 × 4 checks RSA-4080", "rsa"),
     Attack("6 checks RSA-2336", "cheaper"),
     Attack("4 checks RSA-2336", "loop"),
+    Attack("80 records, cheap checks", "records"),
+    Attack("2,000 records", "sorting"),
     Attack("NSEC3 with 50 iterations", "hashes"),
     Attack("names that do not exist", "flood", chance=True),
     Attack("zones with dear keys", "many", chance=True),
@@ -323,8 +324,8 @@ class Attacked:
         """What the machine does besides comes once, what the server does comes each time."""
         return min(sample["victim"][kind][quantile] for sample in self.samples[attack.name]) / 1000
 
-    def added_ms(self, attack):
-        return max(self.wait_ms(attack, kind) - self.wait_ms(NOBODY, kind) for kind in VICTIMS)
+    def longest_ms(self, attack):
+        return max(self.wait_ms(attack, kind) for kind in VICTIMS)
 
     def rate(self, attack):
         if attack.zone is None:
@@ -338,8 +339,8 @@ class Attacked:
         line = f"{f'  {attack.name}':<31}{self.rate(attack):>9}{waits}{self.lost(attack):>8}"
         if not attack.marked:
             return line
-        good = self.lost(attack) == 0 and self.added_ms(attack) <= WAIT_MARK_MS
-        return f"{line:<89}  ≤ +{WAIT_MARK_MS:.0f} ms, 0 lost {'pass' if good else 'FAIL'}"
+        good = self.lost(attack) == 0 and self.longest_ms(attack) <= WAIT_MARK_MS
+        return f"{line:<89}  ≤ {WAIT_MARK_MS:.0f} ms, 0 lost {'pass' if good else 'FAIL'}"
 
     def lines(self, build):
         del build
@@ -352,6 +353,6 @@ class Attacked:
 
     def report(self):
         return {"mark_ms": WAIT_MARK_MS, "seconds": self.seconds, "attacks": self.samples,
-                "added_ms": {attack.name: self.added_ms(attack) for attack in ATTACKS if attack.marked},
+                "longest_ms": {attack.name: self.longest_ms(attack) for attack in ATTACKS},
                 "lost": {attack.name: self.lost(attack) for attack in ATTACKS},
                 "troubles": self.troubles}  # fmt: skip

@@ -90,7 +90,8 @@ def record(recorder):
     for rr_type in (A, DS, DNSKEY):
         recorder.take((zones.child(number, "many.lab"), rr_type) for number in range(zones.MANY))
     # One answer for all names of the zone.
-    for zone in ("p384.lab", "rsa.lab", "cheaper.lab", "loop.lab", f"{zones.DEEP}.hashes.lab"):
+    for zone in ("p384.lab", "rsa.lab", "cheaper.lab", "loop.lab", "records.lab", "sorting.lab",
+                 f"{zones.DEEP}.hashes.lab"):
         recorder.take([(zones.child(0, zone), A, f"{STARS}.{zone}", True)])
     for zone in ("plain.old.lab", "fresh.lab", "evict.lab", "silent.lab"):
         name = f"{STARS}.{zone}"
@@ -101,7 +102,7 @@ def record(recorder):
 def description():
     names = {"innocent": zones.INNOCENT, "denied": zones.DENIED, "fresh": zones.FRESH, "hot": zones.HOT,
              "flood": zones.FLOOD, "many": zones.MANY, "evict": zones.FLOOD, "p384": 0, "rsa": 0, "cheaper": 0,
-             "loop": 0, "silent": 0}
+             "loop": 0, "records": 0, "sorting": 0, "silent": 0}
     found = {kind: {"suffix": f"{kind}.lab", "names": count} for kind, count in names.items()}
     found["unsigned"] = {"suffix": "old.lab", "names": zones.HOT}
     found["plain"] = {"suffix": "plain.old.lab", "names": 0}

@@ -17,6 +17,8 @@ P384_POINT = bytes.fromhex(
 # Of those that are not refused (RFC 3110 allows what nobody uses), and a check with it takes longest.
 DEAR_EXPONENT = b"\xff" * 4
 
+CHEAP_EXPONENT = b"\x03"
+
 
 def label(number):
     return f"{number:012x}"
@@ -65,8 +67,9 @@ def false_signature(key, number):
     return base64.b64encode(signature).decode()
 
 
-def dear(make_keys, signatures, name=label(0)):
-    """A zone with one name, or a wildcard, over which there are so many false signatures by these keys."""
+def dear(make_keys, signatures, name=label(0), addresses=1):
+    """A zone with one name, or a wildcard, with so many addresses, over which there are so many false signatures by
+    these keys."""
     def spoil(zone, records):
         key = make_keys(zone)[0]
         result = []
@@ -81,7 +84,8 @@ def dear(make_keys, signatures, name=label(0)):
                 result.append(dataclasses.replace(record, data=data))
         return result
     # BIND's signer takes no such keys.
-    return Zone(records=f"{name} 300 A 192.0.2.1\n", strangers=lambda keys: make_keys(keys[0].zone), spoil=spoil,
+    records = "".join(f"{name} 300 A 10.0.{number >> 8}.{number & 255}\n" for number in range(addresses))
+    return Zone(records=records, strangers=lambda keys: make_keys(keys[0].zone), spoil=spoil,
                 signer="ldns-signzone")
 
 
@@ -130,6 +134,8 @@ ZONES = {
     "rsa.lab": dear(lambda zone: false_keys(zone, 4080, DEAR_EXPONENT, 4), 4),
     "cheaper.lab": dear(lambda zone: false_keys(zone, 2336, DEAR_EXPONENT, 1), 6),
     "loop.lab": dear(lambda zone: false_keys(zone, 2336, DEAR_EXPONENT, 1), 4),
+    "records.lab": dear(lambda zone: false_keys(zone, 1024, CHEAP_EXPONENT, 1), 7, addresses=80),
+    "sorting.lab": dear(lambda zone: false_keys(zone, 1024, CHEAP_EXPONENT, 1), 8, addresses=2000),
     "hashes.lab": Zone(records="www 300 A 192.0.2.2\n", nsec3=50, opt_out=True),
     "flood.lab": Zone(records=between(FLOOD)),
     "many.lab": Zone(records=dear_delegations(MANY)),
