@@ -56,6 +56,8 @@ class CheckThread {
   struct Waiting {
     std::shared_ptr<Handover> handover;
     std::function<void()> check;
+    uint16_t asker;
+    Duration expected;
   };
   using Queue = FairQueue<Waiting>;
 

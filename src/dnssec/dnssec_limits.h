@@ -33,7 +33,7 @@ struct DnssecLimits {
   static constexpr uint16_t kNsec3IterationsMax = 50;  // RFC 9276 §3.2; more makes the zone insecure
   static constexpr size_t kDenialRecordsMax = 32;      // NSEC and NSEC3 that are looked at
   static constexpr size_t kRrsetsPerResponseMax = 64;
-  static constexpr size_t kRecordsPerRrsetMax = 2048;  // sorting is what they cost
+  static constexpr size_t kRecordsPerRrsetMax = 512;  // sorting is what they cost
   static constexpr size_t kDsRecordsMax = 16;
   static constexpr size_t kDnskeysMax = 32;
   static constexpr unsigned kDigestsPerResponse = 16;  // DS records held against keys

@@ -108,6 +108,9 @@ class FairQueue {
     return std::move(item.value);
   }
 
+  // What an asker was given has cost so much more than was said.
+  void Charge(uint16_t asker, uint64_t cost) { shares_[asker % kShares].begin += cost; }
+
   bool empty() const { return size_ == 0; }
 
  private:

@@ -12,6 +12,7 @@
 #include "dnssec/dnssec_limits.h"
 #include "dnssec/ldns_types.h"
 #include "dnssec/record_reader.h"
+#include "dnssec/work_estimate.h"
 
 namespace dotward {
 namespace {
@@ -153,7 +154,9 @@ class Verifier {
         budget_.Exhaust("too many keys with one tag");
         return false;
       }
-      if (!budget_.TakeSignatureCheck(key->check_microseconds)) return false;
+      const size_t records = rrset_.records.size();
+      if (records_ == nullptr && !budget_.TakeTime(ReadingMicroseconds(records))) return false;
+      if (!budget_.TakeSignatureCheck(key->check_microseconds + WritingMicroseconds(records))) return false;
       if (Check(record, fields, *key)) return true;
       Note(kSignature, dnssec_error::kBogus, StrCat("the signature by ", KeyOf(fields), " is not good"));
     }

@@ -18,9 +18,13 @@ class WorkBudget {
 
   // For a check that takes about so long.
   bool TakeSignatureCheck(unsigned microseconds) {
-    check_microseconds_ += microseconds;
-    if (check_microseconds_ > DnssecLimits::kCheckMicrosecondsPerResponse) Exhaust("signature checks too dear");
-    return Take(signature_checks_, signature_checks_max_, "too many signature checks");
+    return TakeTime(microseconds) && Take(signature_checks_, signature_checks_max_, "too many signature checks");
+  }
+  // For whatever else a check needs.
+  bool TakeTime(unsigned microseconds) {
+    microseconds_ += microseconds;
+    if (microseconds_ > DnssecLimits::kCheckMicrosecondsPerResponse) Exhaust("signature checks too dear");
+    return !exhausted();
   }
   bool TakeHash() { return Take(hashes_, DnssecLimits::kNsec3HashesPerResponse, "too many NSEC3 hashes"); }
   bool TakeDigest() { return Take(digests_, DnssecLimits::kDigestsPerResponse, "too many DS digests"); }
@@ -44,7 +48,7 @@ class WorkBudget {
 
   unsigned signature_checks_max_;
   unsigned signature_checks_ = 0;
-  unsigned check_microseconds_ = 0;
+  unsigned microseconds_ = 0;
   unsigned hashes_ = 0;
   unsigned digests_ = 0;
   std::string_view exceeded_;

@@ -13,9 +13,7 @@
 namespace dotward {
 namespace {
 
-constexpr unsigned kSetMicroseconds = 15;    // reading and sorting a small RRset
-constexpr unsigned kRecordMicroseconds = 2;  // each record more
-constexpr unsigned kHashMicroseconds = 3;    // one NSEC3 hash, without iterations
+constexpr unsigned kHashMicroseconds = 3;  // one NSEC3 hash, without iterations
 constexpr unsigned kIterationsPerMicrosecond = 4;
 constexpr unsigned kNsec3FixedOctets = 5;
 constexpr size_t kDnskeyFixedOctets = 4;
@@ -31,16 +29,16 @@ struct KeyCost {
   unsigned microseconds;
 };
 
-// Of a signature, with each key that may have made it.
+// Of a signature of so many records, with each key that may have made it.
 template <typename Keys, typename CostOf>
-size_t SignatureMicroseconds(const SignatureFields& fields, const Keys& keys, CostOf cost_of) {
+size_t SignatureMicroseconds(const SignatureFields& fields, const Keys& keys, size_t records, CostOf cost_of) {
   size_t cost = 0;
   unsigned collisions = 0;
   for (const auto& each : keys) {
     const KeyCost key = cost_of(each);
     if (key.tag != fields.key_tag || key.algorithm != fields.algorithm) continue;
     if (++collisions > DnssecLimits::kKeyTagCollisionsMax) break;
-    cost += key.microseconds;
+    cost += key.microseconds + WritingMicroseconds(records);
   }
   return cost;
 }
@@ -48,11 +46,12 @@ size_t SignatureMicroseconds(const SignatureFields& fields, const Keys& keys, Co
 KeyCost CostOfKey(const ZoneKeys::KeyPtr& key) { return {key->tag, key->algorithm, key->check_microseconds}; }
 
 size_t RrsetMicroseconds(const ScannedMessage& response, const Rrset& rrset, const ZoneKeys& keys) {
-  size_t cost = kSetMicroseconds + rrset.records.size() * kRecordMicroseconds;
+  const size_t records = rrset.records.size();
+  size_t cost = ReadingMicroseconds(records);
   const size_t signatures = std::min(rrset.signatures.size(), DnssecLimits::kSignaturesPerRrsetMax);
   for (size_t i = 0; i < signatures; ++i) {
     const auto fields = ReadSignature(response, response.records[rrset.signatures[i]]);
-    if (fields) cost += SignatureMicroseconds(*fields, keys.keys(), CostOfKey);
+    if (fields) cost += SignatureMicroseconds(*fields, keys.keys(), records, CostOfKey);
   }
   return cost;
 }
@@ -82,12 +81,13 @@ unsigned EstimateMicroseconds(const ScannedMessage& response, const ResponsePart
 }
 
 unsigned EstimateLinkMicroseconds(const ScannedMessage& response, const Name& name, const ZoneKeys& keys) {
-  size_t cost = response.records.size() * kRecordMicroseconds;
+  const size_t records = response.records.size();
+  size_t cost = ReadingMicroseconds(records);
   size_t hashes = 0;
   for (const RecordEdges& record : response.records) {
     hashes = std::max(hashes, HashesMicroseconds(response, record, name, keys.zone()));
     const auto fields = ReadSignature(response, record);
-    if (fields) cost += kSetMicroseconds + SignatureMicroseconds(*fields, keys.keys(), CostOfKey);
+    if (fields) cost += ReadingMicroseconds(0) + SignatureMicroseconds(*fields, keys.keys(), 0, CostOfKey);
   }
   return Bounded(cost + hashes);
 }
@@ -95,7 +95,7 @@ unsigned EstimateLinkMicroseconds(const ScannedMessage& response, const Name& na
 unsigned EstimateDnskeysMicroseconds(const ScannedMessage& response) {
   std::vector<KeyCost> keys;
   size_t signatures = 0;
-  size_t cost = kSetMicroseconds + response.records.size() * kRecordMicroseconds;
+  size_t cost = ReadingMicroseconds(response.records.size());
   for (const RecordEdges& record : response.records) {
     const OctetView rdata = RdataOf(response, record);
     if (record.type != rr_type::kDnskey || rdata.size() < kDnskeyFixedOctets) continue;
@@ -107,7 +107,7 @@ unsigned EstimateDnskeysMicroseconds(const ScannedMessage& response) {
     const auto fields = ReadSignature(response, record);
     if (!fields || fields->covered != rr_type::kDnskey) continue;
     if (++signatures > DnssecLimits::kSignaturesPerRrsetMax) break;
-    cost += SignatureMicroseconds(*fields, keys, [](const KeyCost& key) { return key; });
+    cost += SignatureMicroseconds(*fields, keys, keys.size(), [](const KeyCost& key) { return key; });
   }
   return Bounded(cost);
 }

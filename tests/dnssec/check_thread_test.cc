@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <asio/io_context.hpp>
+#include <ctime>
 #include <future>
 #include <list>
 #include <thread>
@@ -63,6 +64,23 @@ TEST_F(CheckThreadTest, TheLoopMakesCheapChecksAsLongAsTheyAreFew) {
   EXPECT_TRUE(runs_here(kCheap));
   EXPECT_FALSE(runs_here(kCheap));
   EXPECT_EQ(statistics_.beside_loop.value(), 3U);
+}
+
+TEST_F(CheckThreadTest, ChecksThatTakeLongerThanTheyShouldAreNoCheaperForTheLoop) {
+  std::thread::id ran_on;
+  const auto until = [](Duration time) {
+    timespec now{};
+    const auto thread_time = [&now] {
+      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+      return Duration(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
+    };
+    const Duration end = thread_time() + time;
+    while (thread_time() < end) {
+    }
+  };
+  EXPECT_TRUE(RunTask(loop_, checks_.Run(For("a", 1), [&] { until(2 * DnssecLimits::kCheckInlineTimeMax); })).ok());
+  EXPECT_TRUE(RunTask(loop_, checks_.Run(For("a", 1), [&] { ran_on = std::this_thread::get_id(); })).ok());
+  EXPECT_NE(ran_on, std::this_thread::get_id());
 }
 
 // With the thread busy until Free is called. What waits notes who asked when it is run.

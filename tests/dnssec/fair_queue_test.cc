@@ -68,6 +68,14 @@ TEST_F(FairQueueTest, WhoWasGivenMuchIsBehindWhoComesNow) {
   EXPECT_EQ(PopAll(), "baaa");
 }
 
+TEST_F(FairQueueTest, WhatCostMoreThanWasSaidIsPaidFor) {
+  for (int i = 0; i < 3; ++i) Push(1, "a.", 1000, 'a');
+  EXPECT_EQ(queue_.Pop(), 'a');
+  queue_.Charge(1, 3000);
+  for (int i = 0; i < 5; ++i) Push(2, "b.", 1000, 'b');
+  EXPECT_EQ(PopAll(), "bbbbaba");
+}
+
 TEST_F(FairQueueTest, TimeWithoutWorkIsNotSavedUp) {
   Push(2, "b.", 1000, 'b');
   EXPECT_EQ(queue_.Pop(), 'b');
