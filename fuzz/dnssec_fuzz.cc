@@ -17,6 +17,7 @@
 #include "dnssec/response_judge.h"
 #include "dnssec/response_parts.h"
 #include "dnssec/rrset_verifier.h"
+#include "dnssec/work_estimate.h"
 #include "dotward/message.h"
 
 namespace {
@@ -91,6 +92,8 @@ std::optional<DelegationSigners> JudgeDs(const Message& message, const Fixed& fi
   WorkBudget budget;
   const LinkFinding link = JudgeLink(message.scan(), ZoneName(), *fixed.root, kNow, budget);
   CheckBudget(budget);
+  Require(EstimateLinkMicroseconds(message.scan(), ZoneName(), *fixed.root) >= budget.microseconds(),
+          "what a DS answer took was expected");
   if (!link.verdict.secure() || link.kind != LinkFinding::Kind::kSigned) return std::nullopt;
   const auto ds = FindRrset(message.scan(), Section::kAnswer, ZoneName(), rr_type::kDs);
   Require(ds && LdnsVerifies(message.scan(), *ds, fixed.keys.get()), "ldns verifies a DS that is secure");
@@ -108,6 +111,7 @@ void JudgeAnswer(const Message& message, const ZonePtr& zone, const ldns_rr_list
   WorkBudget budget;
   const Judgement judgement = JudgeResponse(message.scan(), dissected, kNow, budget);
   CheckBudget(budget);
+  Require(EstimateMicroseconds(message.scan(), dissected) >= budget.microseconds(), "what it took was expected");
   Require(!judgement.verdict.bogus() || judgement.verdict.has_error, "what is bogus says why");
   if (!judgement.verdict.secure()) return;
   bool denies = false;
@@ -141,6 +145,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   WorkBudget budget;
   const KeysFinding keys = JudgeDnskeys(dnskey->scan(), ZoneName(), *signers, kNow, budget);
   CheckBudget(budget);
+  Require(EstimateDnskeysMicroseconds(dnskey->scan(), ZoneName()) >= budget.microseconds(),
+          "what a DNSKEY answer took was expected");
   if (!keys.verdict.secure()) return 0;
   const auto rrset = FindRrset(dnskey->scan(), Section::kAnswer, ZoneName(), rr_type::kDnskey);
   Require(rrset.has_value(), "keys that are secure are there");

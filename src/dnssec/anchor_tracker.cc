@@ -80,12 +80,17 @@ std::optional<DelegationSigner> SignerOf(const ldns_rr& key, uint8_t digest_type
 
 // Whether the key has signed the RRset that it is in.
 bool HasSigned(const ScannedMessage& message, const Rrset& rrset, ldns_rr& key, WallTime now) {
-  const LdnsRrList records = ReadRrset(message, rrset.records);
+  const LdnsRrList records(ldns_rr_list_new());
+  for (const uint16_t place : rrset.records) {
+    LdnsRr record = ReadRecord(message, message.records[place]);
+    if (record == nullptr) return false;
+    ldns_rr_list_push_rr(records.get(), record.release());
+  }
   unsigned checks = 0;
   for (const uint16_t place : rrset.signatures) {
     const auto fields = ReadSignature(message, message.records[place]);
     if (!fields || fields->key_tag != ldns_calc_keytag(&key)) continue;
-    if (records == nullptr || ++checks > DnssecLimits::kKeyTagCollisionsMax) return false;
+    if (++checks > DnssecLimits::kKeyTagCollisionsMax) return false;
     const LdnsRr signature = ReadRecord(message, message.records[place]);
     if (signature == nullptr) continue;
     ldns_rr2canonical(signature.get());

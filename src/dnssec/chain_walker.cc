@@ -91,6 +91,9 @@ Task<absl::StatusOr<ZonePtr>> ChainWalker::Walk(Name name, Expect expect, WalkAl
                       : expect == Expect::kApex ? name
                                                 : ChildTowards(known.lowest, name);
     if (closed_) co_return absl::CancelledError("validation: stopping");
+    if (allowance->cancellation != nullptr && allowance->cancellation->cancelled()) {
+      co_return absl::CancelledError("nobody waits for the answer any more");
+    }
     const auto under_way = links_.find(LowerOf(next.wire()));
     const bool joins = under_way != links_.end();
     const LinkPtr link = joins ? under_way->second : StartLink(next, known, expect, *allowance);
@@ -101,6 +104,8 @@ Task<absl::StatusOr<ZonePtr>> ChainWalker::Walk(Name name, Expect expect, WalkAl
       allowance->steps = link->allowance.steps;
       allowance->signature_checks = link->allowance.signature_checks;
     }
+    // What was too much of another's share may be little of ours.
+    if (joins && absl::IsResourceExhausted(link->status)) continue;
     if (!link->status.ok()) co_return link->status;
     // Whoever was sure that a zone begins there has to look label by label.
     if (link->unknown) expect = Expect::kAnything;
@@ -148,13 +153,13 @@ Task<absl::Status> ChainWalker::WaitFor(LinkPtr link, const WalkAllowance* allow
   if (link->done) co_return absl::OkStatus();
   BoundedWait wait(loop_.get_executor(), clock_, allowance->deadline, allowance->cancellation);
   link->waiters.push_back(&wait);
-  absl::Status status;
+  absl::Status status = wait.Over();
   while (!link->done && status.ok()) {
     co_await wait.Wait();
     status = closed_ ? absl::CancelledError("validation: stopping") : wait.Over();
   }
+  if (link->done) co_return absl::OkStatus();  // and nobody looks at who waits any more
   std::erase(link->waiters, &wait);
-  if (link->done) co_return absl::OkStatus();
   if (link->waiters.empty()) {
     Unlist(*link);
     link->cancellation.Cancel();
@@ -228,8 +233,8 @@ TrustChain ChainWalker::KnownChain(const Name& name) const {
 // --- a link ---
 
 void ChainWalker::Put(const Link& link, Verdict verdict, uint32_t ttl) {
-  // What was found by anchors that are no more is nobody's.
-  if (link.anchors != anchors_) return;
+  // What was found by anchors that are no more is nobody's; and who was called back may not have asked to the end.
+  if (link.anchors != anchors_ || link.cancellation.cancelled()) return;
   cache_.PutZone(link.name, MakeZone(link.name, std::move(verdict)), ttl, clock_.Now());
 }
 
@@ -375,7 +380,7 @@ Task<bool> ChainWalker::TryKeys(LinkPtr link, const DelegationSigners* signers, 
   std::function<void(WorkBudget&)> check = [&](WorkBudget& budget) {
     finding = JudgeDnskeys(scan, link->name, *signers, now, budget);
   };
-  const bool checked = co_await Check(link, EstimateDnskeysMicroseconds(scan), std::move(check));
+  const bool checked = co_await Check(link, EstimateDnskeysMicroseconds(scan, link->name), std::move(check));
   if (!checked) co_return true;
   if (finding.verdict.bogus()) co_return Fail(*link, std::move(finding.verdict), which);
   if (link->anchors != anchors_) co_return true;

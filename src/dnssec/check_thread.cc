@@ -61,13 +61,13 @@ Task<absl::Status> CheckThread::Run(Order order, std::function<void()> check) {
     loop_time_ -= RunAndMeasure(check, std::chrono::microseconds(order.microseconds));
     co_return absl::OkStatus();
   }
-  statistics_.beside_loop.Add();
   BoundedWait wait(loop_.get_executor(), clock_, order.deadline, order.cancellation);
   absl::Status over = wait.Over();
   if (!over.ok()) co_return over;
   const auto handover = std::make_shared<Handover>(loop_, wait);
   const absl::Status queued = Enqueue(order, handover, std::move(check));
   if (!queued.ok()) co_return queued;
+  statistics_.beside_loop.Add();
   wake_.notify_one();
   while (!handover->result) {
     co_await wait.Wait();
@@ -130,6 +130,7 @@ void CheckThread::Loop() {
     next.handover->place.reset();
     lock.unlock();
     const Duration more = RunAndMeasure(next.check, next.expected);
+    next.check = nullptr;  // before whoever it belongs to goes on
     asio::post(loop_, [handover = std::move(next.handover)] { handover->End(absl::OkStatus()); });
     lock.lock();
     queue_.Charge(next.asker, static_cast<uint64_t>(more / std::chrono::microseconds(1)));
@@ -140,6 +141,11 @@ void CheckThread::Close() {
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
+    while (!queue_.empty()) {
+      const Waiting waiting = queue_.Pop();
+      waiting.handover->place.reset();
+      waiting.handover->End(absl::CancelledError("validation: stopping"));
+    }
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();

@@ -48,7 +48,8 @@ class CheckThread {
   // kCancelled after Close. What `check` touches must live until then.
   Task<absl::Status> Run(Order order, std::function<void()> check);
 
-  // Runs what was handed over to its end and takes no more. Returns when the thread has ended.
+  // Ends what waits, lets the thread end what it has begun, and takes no more for it. Returns when the thread has
+  // ended.
   void Close();
 
  private:

@@ -14,11 +14,6 @@ namespace {
 
 constexpr uint16_t kNxname = 128;  // RFC 9824 §2
 
-// Negative, zero, positive as in memcmp, by RFC 4034 §6.1.
-int CompareNames(const Name& a, const Name& b) {
-  return ldns_dname_compare(ToLdns(a.wire()).get(), ToLdns(b.wire()).get());
-}
-
 }  // namespace
 
 bool DenialProof::Types::Has(uint16_t type) const {
@@ -51,9 +46,11 @@ void DenialProof::AddNsec(const ScannedMessage& message, const Rrset& rrset, con
   std::array<uint8_t, kNameOctetsMax> next;
   const size_t octets = ExpandName(message.octets, record.rdata, next);
   Nsec nsec{rrset.owner, Name::FromWire({next.data(), octets}), Types(RdataOf(message, record).subspan(octets))};
+  nsec.owner_key = CanonicalKey(nsec.owner);
+  nsec.next_key = CanonicalKey(nsec.next);
   if (!nsec.owner.IsAtOrBelow(zone_) || !nsec.next.IsAtOrBelow(zone_)) return;
   // Only the last one leads back, and to the apex.
-  if (CompareNames(nsec.next, nsec.owner) <= 0 && !(nsec.next == zone_)) return;
+  if (nsec.next_key <= nsec.owner_key && !(nsec.next == zone_)) return;
   nsecs_.push_back(std::move(nsec));
 }
 
@@ -114,15 +111,15 @@ const DenialProof::Nsec* DenialProof::Match(const Name& name) const {
 }
 
 const DenialProof::Nsec* DenialProof::Cover(const Name& name) const {
-  const auto cover = std::ranges::find_if(nsecs_, [&](const Nsec& nsec) { return Covers(nsec, name); });
+  const std::string key = CanonicalKey(name);
+  const auto cover = std::ranges::find_if(nsecs_, [&](const Nsec& nsec) { return Covers(nsec, name, key); });
   return cover == nsecs_.end() ? nullptr : &*cover;
 }
 
-bool DenialProof::Covers(const Nsec& nsec, const Name& name) const {
+bool DenialProof::Covers(const Nsec& nsec, const Name& name, std::string_view key) const {
   // RFC 6840 §4.1: what is below a zone cut or a DNAME is not this record's business.
   if (IsBelow(name, nsec.owner) && (nsec.types.is_delegation() || nsec.types.Has(rr_type::kDname))) return false;
-  if (CompareNames(nsec.owner, name) >= 0) return false;
-  return nsec.next == zone_ || CompareNames(name, nsec.next) < 0;
+  return nsec.owner_key < key && (nsec.next == zone_ || key < nsec.next_key);
 }
 
 DenialProof::Result DenialProof::NameErrorByNsec(const Name& name) const {

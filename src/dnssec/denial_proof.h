@@ -68,6 +68,8 @@ class DenialProof {
     Name owner;
     Name next;
     Types types;
+    std::string owner_key{};  // as CanonicalKey
+    std::string next_key{};
   };
   struct Nsec3 {
     std::string hash;  // base32hex in lower case, as are all hashes here: their order is that of the digests
@@ -94,7 +96,7 @@ class DenialProof {
 
   const Nsec* Match(const Name& name) const;
   const Nsec* Cover(const Name& name) const;
-  bool Covers(const Nsec& nsec, const Name& name) const;
+  bool Covers(const Nsec& nsec, const Name& name, std::string_view key) const;
   static bool Lacks(const Types& types, uint16_t type, const Name& name);
 
   Result NameErrorByNsec(const Name& name) const;

@@ -58,6 +58,8 @@ class FairQueue {
 
   // What waits costs no more than that in all.
   explicit FairQueue(uint64_t cost_max) : cost_max_(cost_max) {}
+  FairQueue(const FairQueue&) = delete;
+  FairQueue& operator=(const FairQueue&) = delete;
 
   // Where too much waits then, those that would come last leave for it, from the share that has most waiting, and are
   // in `given_up`; or nullopt where the new one would be of these.

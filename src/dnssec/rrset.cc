@@ -26,6 +26,12 @@ std::string KeyOf(const ScannedMessage& message, const RecordEdges& record, uint
   return key;
 }
 
+// Whether both owners are the same pointer to a name before them, as they mostly are: then nobody needs to read them.
+bool ShareOwner(const ScannedMessage& message, const RecordEdges& a, const RecordEdges& b) {
+  constexpr uint8_t kPointer = 0xC0;
+  return message.octets[a.owner] >= kPointer && ReadU16(&message.octets[a.owner]) == ReadU16(&message.octets[b.owner]);
+}
+
 // Of an RRSIG, the type that it covers; 0 where it is too short.
 uint16_t CoveredType(const ScannedMessage& message, const RecordEdges& record) {
   const OctetView rdata = RdataOf(message, record);
@@ -54,8 +60,9 @@ std::optional<SignatureFields> ReadSignature(const ScannedMessage& message, cons
   fields.key_tag = ReadU16(&rdata[16]);
   // The scan has walked this name, which is never compressed (RFC 4034 §3.1.7).
   std::array<uint8_t, kNameOctetsMax> name;
-  fields.signer = Name::FromWire(
-      {name.data(), ExpandName(message.octets, static_cast<size_t>(record.rdata) + kSignatureFixedOctets, name)});
+  const size_t octets = ExpandName(message.octets, static_cast<size_t>(record.rdata) + kSignatureFixedOctets, name);
+  if (rdata.size() <= kSignatureFixedOctets + octets) return std::nullopt;
+  fields.signer = Name::FromWire({name.data(), octets});
   return fields;
 }
 
@@ -63,15 +70,23 @@ std::optional<std::vector<Rrset>> GroupRrsets(const ScannedMessage& message,
                                               const std::function<bool(size_t)>& chosen) {
   std::vector<Rrset> rrsets;
   absl::flat_hash_map<std::string, size_t> places;
+  const RecordEdges* last = nullptr;
+  size_t last_place = 0;
   for (size_t i = 0; i < message.records.size(); ++i) {
     const RecordEdges& record = message.records[i];
     if (record.type == rr_type::kRrsig || !chosen(i)) continue;
-    const auto [place, is_new] = places.try_emplace(KeyOf(message, record, record.type), rrsets.size());
-    if (is_new) {
-      if (rrsets.size() == DnssecLimits::kRrsetsPerResponseMax) return std::nullopt;
-      rrsets.push_back({.owner = OwnerOf(message, record), .type = record.type, .section = record.section});
+    const bool as_last = last != nullptr && last->type == record.type && last->section == record.section &&
+                         ShareOwner(message, *last, record);
+    if (!as_last) {
+      const auto [place, is_new] = places.try_emplace(KeyOf(message, record, record.type), rrsets.size());
+      if (is_new) {
+        if (rrsets.size() == DnssecLimits::kRrsetsPerResponseMax) return std::nullopt;
+        rrsets.push_back({.owner = OwnerOf(message, record), .type = record.type, .section = record.section});
+      }
+      last_place = place->second;
     }
-    rrsets[place->second].records.push_back(static_cast<uint16_t>(i));
+    last = &record;
+    rrsets[last_place].records.push_back(static_cast<uint16_t>(i));
   }
   for (size_t i = 0; i < message.records.size(); ++i) {
     const RecordEdges& record = message.records[i];

@@ -36,7 +36,7 @@ struct SignatureFields {
   uint16_t key_tag = 0;
   Name signer;
 };
-// nullopt where the RDATA is too short to be one.
+// nullopt where the RDATA is too short to be one, or ends without a signature.
 std::optional<SignatureFields> ReadSignature(const ScannedMessage& message, const RecordEdges& record);
 
 inline OctetView RdataOf(const ScannedMessage& message, const RecordEdges& record) {

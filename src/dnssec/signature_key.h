@@ -25,7 +25,7 @@ class SignatureKey {
   bool Made(const ldns_struct_rdf& signature, const ldns_struct_buffer& data) const;
 
   // What it takes of memory besides itself, at most; octets.
-  static constexpr size_t kMadeOctets = 2'500;
+  static constexpr size_t kMadeOctets = 3'000;
 
  private:
   struct Free {

@@ -37,6 +37,7 @@ class WorkBudget {
   std::string_view exceeded() const { return exceeded_; }
   unsigned signature_checks() const { return signature_checks_; }
   unsigned hashes() const { return hashes_; }
+  unsigned microseconds() const { return microseconds_; }  // of checks, by estimate
 
  private:
   bool Take(unsigned& taken, unsigned max, std::string_view what) {

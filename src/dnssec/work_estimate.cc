@@ -1,13 +1,14 @@
 #include "dnssec/work_estimate.h"
 
+#include <absl/container/inlined_vector.h>
 #include <ldns/ldns.h>
 
 #include <algorithm>
-#include <vector>
 
 #include "dns/wire.h"
 #include "dnssec/algorithm.h"
 #include "dnssec/dnssec_limits.h"
+#include "dnssec/record_reader.h"
 #include "dnssec/rrset.h"
 
 namespace dotward {
@@ -18,40 +19,46 @@ constexpr unsigned kIterationsPerMicrosecond = 4;
 constexpr unsigned kNsec3FixedOctets = 5;
 constexpr size_t kDnskeyFixedOctets = 4;
 
-// No judgement goes on for longer than that, but for what it began last.
+// A judgement ends where the budget of its response does, but for what it began last.
 unsigned Bounded(size_t microseconds) {
   return static_cast<unsigned>(std::min<size_t>(microseconds, 2 * DnssecLimits::kCheckMicrosecondsPerResponse));
 }
 
+// What a signature can be checked with.
 struct KeyCost {
   uint16_t tag;
   uint8_t algorithm;
   unsigned microseconds;
 };
+using KeyCosts = absl::InlinedVector<KeyCost, 8>;
 
-// Of a signature of so many records, with each key that may have made it.
-template <typename Keys, typename CostOf>
-size_t SignatureMicroseconds(const SignatureFields& fields, const Keys& keys, size_t records, CostOf cost_of) {
+KeyCosts CostsOf(const ZoneKeys& keys) {
+  KeyCosts costs;
+  for (const ZoneKeys::KeyPtr& key : keys.keys()) {
+    if (key->use == ZoneKeys::Use::kSigns) costs.push_back({key->tag, key->algorithm, key->check_microseconds});
+  }
+  return costs;
+}
+
+// Of a signature of so many octets, with each key that may have made it.
+size_t SignatureMicroseconds(const SignatureFields& fields, const KeyCosts& keys, size_t octets) {
   size_t cost = 0;
   unsigned collisions = 0;
-  for (const auto& each : keys) {
-    const KeyCost key = cost_of(each);
+  for (const KeyCost& key : keys) {
     if (key.tag != fields.key_tag || key.algorithm != fields.algorithm) continue;
     if (++collisions > DnssecLimits::kKeyTagCollisionsMax) break;
-    cost += key.microseconds + WritingMicroseconds(records);
+    cost += key.microseconds + WritingMicroseconds(octets);
   }
   return cost;
 }
 
-KeyCost CostOfKey(const ZoneKeys::KeyPtr& key) { return {key->tag, key->algorithm, key->check_microseconds}; }
-
-size_t RrsetMicroseconds(const ScannedMessage& response, const Rrset& rrset, const ZoneKeys& keys) {
-  const size_t records = rrset.records.size();
-  size_t cost = ReadingMicroseconds(records);
+size_t RrsetMicroseconds(const ScannedMessage& response, const Rrset& rrset, const KeyCosts& keys) {
+  size_t cost = ReadingMicroseconds(rrset.records.size());
+  const size_t octets = SignedSize(response, rrset);
   const size_t signatures = std::min(rrset.signatures.size(), DnssecLimits::kSignaturesPerRrsetMax);
   for (size_t i = 0; i < signatures; ++i) {
     const auto fields = ReadSignature(response, response.records[rrset.signatures[i]]);
-    if (fields) cost += SignatureMicroseconds(*fields, keys.keys(), records, CostOfKey);
+    if (fields) cost += SignatureMicroseconds(*fields, keys, octets);
   }
   return cost;
 }
@@ -73,7 +80,7 @@ unsigned EstimateMicroseconds(const ScannedMessage& response, const ResponsePart
   size_t hashes = 0;
   for (const ResponsePart& part : dissected.parts) {
     if (part.zone == nullptr || part.zone->keys == nullptr) continue;
-    cost += RrsetMicroseconds(response, part.rrset, *part.zone->keys);
+    cost += RrsetMicroseconds(response, part.rrset, CostsOf(*part.zone->keys));
     hashes = std::max(hashes, HashesMicroseconds(response, response.records[part.rrset.records.front()],
                                                  dissected.last_name, part.zone->zone));
   }
@@ -81,35 +88,29 @@ unsigned EstimateMicroseconds(const ScannedMessage& response, const ResponsePart
 }
 
 unsigned EstimateLinkMicroseconds(const ScannedMessage& response, const Name& name, const ZoneKeys& keys) {
-  const size_t records = response.records.size();
-  size_t cost = ReadingMicroseconds(records);
+  const KeyCosts costs = CostsOf(keys);
+  // As if all of it were one set, which is more than it can be.
+  size_t cost = ReadingMicroseconds(response.records.size());
   size_t hashes = 0;
   for (const RecordEdges& record : response.records) {
     hashes = std::max(hashes, HashesMicroseconds(response, record, name, keys.zone()));
     const auto fields = ReadSignature(response, record);
-    if (fields) cost += ReadingMicroseconds(0) + SignatureMicroseconds(*fields, keys.keys(), 0, CostOfKey);
+    if (fields) cost += ReadingMicroseconds(0) + SignatureMicroseconds(*fields, costs, response.octets.size());
   }
   return Bounded(cost + hashes);
 }
 
-unsigned EstimateDnskeysMicroseconds(const ScannedMessage& response) {
-  std::vector<KeyCost> keys;
-  size_t signatures = 0;
-  size_t cost = ReadingMicroseconds(response.records.size());
-  for (const RecordEdges& record : response.records) {
-    const OctetView rdata = RdataOf(response, record);
-    if (record.type != rr_type::kDnskey || rdata.size() < kDnskeyFixedOctets) continue;
-    if (keys.size() == DnssecLimits::kDnskeysMax) break;
+unsigned EstimateDnskeysMicroseconds(const ScannedMessage& response, const Name& zone) {
+  const auto rrset = FindRrset(response, Section::kAnswer, zone, rr_type::kDnskey);
+  if (!rrset || rrset->records.size() > DnssecLimits::kDnskeysMax) return 0;
+  KeyCosts keys;
+  for (const uint16_t place : rrset->records) {
+    const OctetView rdata = RdataOf(response, response.records[place]);
+    if (ZoneKeys::UseOf(rdata) != ZoneKeys::Use::kSigns) continue;
     keys.push_back({ldns_calc_keytag_raw(rdata.data(), rdata.size()), rdata[3],
                     CheckMicroseconds(rdata[3], rdata.subspan(kDnskeyFixedOctets))});
   }
-  for (const RecordEdges& record : response.records) {
-    const auto fields = ReadSignature(response, record);
-    if (!fields || fields->covered != rr_type::kDnskey) continue;
-    if (++signatures > DnssecLimits::kSignaturesPerRrsetMax) break;
-    cost += SignatureMicroseconds(*fields, keys, keys.size(), [](const KeyCost& key) { return key; });
-  }
-  return Bounded(cost);
+  return Bounded(RrsetMicroseconds(response, *rrset, keys));
 }
 
 }  // namespace dotward

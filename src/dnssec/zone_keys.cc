@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dns/wire.h"
 #include "dnssec/algorithm.h"
 #include "dnssec/ldns_types.h"
 #include "dnssec/record_reader.h"
@@ -12,15 +13,18 @@ namespace {
 
 constexpr size_t kKeyOverheadOctets = 400;  // of ldns's record, its fields and owner, and of the key itself
 constexpr uint8_t kProtocol = 3;            // RFC 4034 §2.1.2
-
-ZoneKeys::Use UseOf(uint16_t flags, uint8_t protocol, uint8_t algorithm, OctetView public_key) {
-  if ((flags & LDNS_KEY_ZONE_KEY) == 0) return ZoneKeys::Use::kNoZoneKey;
-  if ((flags & LDNS_KEY_REVOKE_KEY) != 0) return ZoneKeys::Use::kRevoked;
-  if (protocol != kProtocol || !IsUsablePublicKey(algorithm, public_key)) return ZoneKeys::Use::kUnusable;
-  return ZoneKeys::Use::kSigns;
-}
+constexpr size_t kFixedOctets = 4;          // of RDATA, before the key
 
 }  // namespace
+
+ZoneKeys::Use ZoneKeys::UseOf(OctetView rdata) {
+  if (rdata.size() <= kFixedOctets) return Use::kUnusable;
+  const uint16_t flags = ReadU16(&rdata[0]);
+  if ((flags & LDNS_KEY_ZONE_KEY) == 0) return Use::kNoZoneKey;
+  if ((flags & LDNS_KEY_REVOKE_KEY) != 0) return Use::kRevoked;
+  const bool usable = rdata[2] == kProtocol && IsUsablePublicKey(rdata[3], rdata.subspan(kFixedOctets));
+  return usable ? Use::kSigns : Use::kUnusable;
+}
 
 void ZoneKeys::FreeRecord::operator()(ldns_struct_rr* record) const { ldns_rr_free(record); }
 
@@ -33,8 +37,7 @@ ZoneKeys ZoneKeys::Read(const ScannedMessage& message, const Rrset& rrset) {
     auto key = std::make_shared<Key>();
     key->tag = ldns_calc_keytag(record.get());
     key->algorithm = ldns_rdf2native_int8(ldns_rr_rdf(record.get(), 2));
-    key->use = UseOf(ldns_rdf2native_int16(ldns_rr_rdf(record.get(), 0)),
-                     ldns_rdf2native_int8(ldns_rr_rdf(record.get(), 1)), key->algorithm, public_key);
+    key->use = UseOf(RdataOf(message, message.records[place]));
     key->memory_octets = kKeyOverheadOctets + public_key.size();
     key->check_microseconds = CheckMicroseconds(key->algorithm, public_key);
     if (key->use == Use::kSigns) {

@@ -25,6 +25,8 @@ class ZoneKeys {
     kRevoked,    // RFC 5011 §2.1
     kUnusable,   // another protocol than 3, an algorithm that is not supported, a key of the wrong size
   };
+  // Of the RDATA of a DNSKEY record.
+  static Use UseOf(OctetView rdata);
   struct FreeRecord {
     void operator()(ldns_struct_rr* record) const;
   };

@@ -13,7 +13,7 @@ void CompletionBatch::Complete(ResolutionWaiter& waiter, ResolutionPtr resolutio
   if (unseen_.empty()) oldest_ = now;
   if (home.PushUnseen({&waiter, std::move(resolution)})) unseen_.push_back(&home);
   if (now - oldest_ >= ResolverLimits::kCompletionWait) return WakeAll();
-  if (std::exchange(wakes_at_end_of_turn_, true)) return;
+  if (unseen_.empty() || std::exchange(wakes_at_end_of_turn_, true)) return;
   // Behind everything that the loop has to run already.
   asio::post(loop_, [this] {
     wakes_at_end_of_turn_ = false;

@@ -11,7 +11,8 @@ namespace dotward {
 
 // Gives clients' resolutions back to their workers. A worker is woken once for what is found out in one turn of the
 // forwarding loop, which a full record of answers makes a long one: woken by the first of them it would compete with
-// the rest for the processor. But none waits for longer than ResolverLimits::kCompletionWait. One event loop.
+// the rest for the processor. In a long turn it is woken by the first of them after ResolverLimits::kCompletionWait.
+// One event loop.
 class CompletionBatch {
  public:
   // Both must outlive it, and it must outlive what the loop has still to run.

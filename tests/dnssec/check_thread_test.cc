@@ -182,15 +182,16 @@ TEST_F(BusyCheckThreadTest, WhatHasBegunIsWaitedForWhateverBecomesOfIt) {
   EXPECT_TRUE(ended);
 }
 
-TEST_F(CheckThreadTest, WhatWasHandedOverEndsBeforeItIsClosed) {
-  std::vector<Outcome<absl::Status>> outcomes(10);
-  int ran = 0;
-  for (auto& outcome : outcomes) outcome.From(tasks_, checks_.Run(For("a", 1000), [&] { ++ran; }));
-  loop_.poll();
+TEST_F(BusyCheckThreadTest, ClosingEndsWhatWaitsAndWaitsForWhatHasBegun) {
+  Outcome<absl::Status>& waiting = Start(For("a", 1000));
+  free_ = true;
+  std::thread frees([this] { go_on_.set_value(); });
   checks_.Close();
-  EXPECT_EQ(ran, 10);
-  for (auto& outcome : outcomes) EXPECT_TRUE(outcome.Wait(loop_).ok());
-  EXPECT_EQ(RunTask(loop_, checks_.Run(For("a", 1000), [] {})).code(), absl::StatusCode::kCancelled);
+  frees.join();
+  EXPECT_TRUE(busy_.Wait(loop_).ok());
+  EXPECT_EQ(waiting.Wait(loop_).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(ran_, "");
+  EXPECT_EQ(Start(For("b", 1000)).Wait(loop_).code(), absl::StatusCode::kCancelled);
 }
 
 }  // namespace

@@ -627,6 +627,37 @@ TEST_F(ValidatingUpstreamTest, ClosingLetsWhoWaitsGo) {
   EXPECT_EQ(outcome.Wait(loop_).status().code(), absl::StatusCode::kCancelled);
 }
 
+TEST_F(ValidatingUpstreamTest, ASecondOpinionThatNobodyWaitedForSaysNothing) {
+  // The first answer about the link is bogus, and while the other upstream is asked everybody leaves.
+  WorldAnswer& forged = world_.Anew("example.", rr_type::kDs);
+  DelegationSigner signer = Example().Signer();
+  signer.digest[0] ^= 1U;
+  forged.Plain(kAnswer, "example.", {DsRdata(signer)})
+      .Plain(kAnswer, "example.", {world_.signer(".").Sign("example.", 300, {Example().Ds()})});
+  upstream_.SetAnswer([&](const Octets& query) { return world_.Answer(query); });
+  TaskGroup tasks(loop_);
+  Outcome<absl::StatusOr<UpstreamResponse>> outcome;
+  Cancellation cancellation;
+  UpstreamQuery query = Query("www.example.");
+  query.cancellation = &cancellation;
+  upstream_.Hold();
+  outcome.From(tasks, validator_.Exchange(query, Soon()));
+  for (int i = 0; i < 100 && !(upstream_.held() == 1 && upstream_.asked().back().not_from != nullptr); ++i) {
+    loop_.restart();
+    loop_.poll();
+    if (upstream_.held() != 0 && upstream_.asked().back().not_from == nullptr) upstream_.ReleaseOne();
+    clock_.Advance(std::chrono::milliseconds(10));
+  }
+  ASSERT_NE(upstream_.asked().back().not_from, nullptr);
+  cancellation.Cancel();
+  outcome.Wait(loop_);
+  loop_.restart();
+  loop_.poll();
+  upstream_.Release();
+  world_.Anew("example.", rr_type::kDs).Signed(world_.signer("."), kAnswer, "example.", {Example().Ds()});
+  ExpectSecure("www.example.");
+}
+
 // --- trust anchors that change ---
 
 TEST_F(ValidatingUpstreamTest, WhatIsJudgedWhileAnchorsChangeIsJudgedByTheNewOnes) {
