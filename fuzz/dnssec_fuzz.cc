@@ -82,6 +82,7 @@ struct Fixed {
     key->algorithm = 15;
     key->use = ZoneKeys::Use::kSigns;
     key->record.reset(ldns_rr_clone(record));
+    key->checks = std::make_unique<const SignatureKey>(key->algorithm, OctetsOf(*ldns_rr_rdf(key->record.get(), 3)));
     root = std::make_unique<ZoneKeys>(Name(), std::vector<ZoneKeys::KeyPtr>{std::move(key)});
   }
   LdnsRrList keys;

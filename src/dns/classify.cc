@@ -93,10 +93,24 @@ class Classifier {
 
   void ReadOwners() {
     owners_.reserve(scan_.records.size());
+    const RecordEdges* last = nullptr;
     for (const RecordEdges& record : scan_.records) {
       // Additional records are never part of an answer, so that their names need no reading.
-      owners_.push_back(record.section == Section::kAdditional ? PlainName() : PlainName(scan_.octets, record.owner));
+      if (record.section == Section::kAdditional) {
+        owners_.emplace_back();
+      } else if (last != nullptr && SharePointer(*last, record)) {
+        owners_.push_back(PlainName(owners_.back()));
+      } else {
+        owners_.emplace_back(scan_.octets, record.owner);
+      }
+      last = record.section == Section::kAdditional ? nullptr : &record;
     }
+  }
+
+  // Whether both owners are the same pointer to a name before them, as those of one RRset mostly are.
+  bool SharePointer(const RecordEdges& a, const RecordEdges& b) const {
+    constexpr uint8_t kPointer = 0xC0;
+    return scan_.octets[a.owner] >= kPointer && ReadU16(&scan_.octets[a.owner]) == ReadU16(&scan_.octets[b.owner]);
   }
 
   bool InAnswer(size_t i) const {
@@ -256,7 +270,9 @@ class Classifier {
       members.push_back({{owners_[i].hash(), record.type, covered, record.section}, i});
       result_.records[i].ttl = i == soa_ ? NegativeTtl(record) : Bounded(record.ttl);
     }
-    std::sort(members.begin(), members.end(), [](const Member& a, const Member& b) { return a.rrset < b.rrset; });
+    const auto before = [](const Member& a, const Member& b) { return a.rrset < b.rrset; };
+    // Mostly there is one set, or two, in a row.
+    if (!std::is_sorted(members.begin(), members.end(), before)) std::sort(members.begin(), members.end(), before);
     uint32_t lowest_of_all = policy_.max_ttl;
     for (size_t first = 0; first < members.size();) {
       size_t last = first;

@@ -51,7 +51,7 @@ struct ChainWalker::Fetching {
   Cancellation cancellation;
 };
 
-ChainWalker::ChainWalker(asio::io_context& loop, Upstream& upstream, const Clock& clock, CheckThread& checks,
+ChainWalker::ChainWalker(asio::io_context& loop, Upstream& upstream, const Clock& clock, Checks& checks,
                          DnssecStatistics& statistics)
     : loop_(loop),
       upstream_(upstream),
@@ -170,11 +170,11 @@ Task<absl::Status> ChainWalker::WaitFor(LinkPtr link, const WalkAllowance* allow
 
 Task<bool> ChainWalker::Check(LinkPtr link, unsigned microseconds, std::function<void(WorkBudget&)> check) {
   WorkBudget budget(link->allowance.signature_checks);
-  CheckThread::Order order{.asker = link->allowance.asker,
-                           .name = link->name.wire(),
-                           .microseconds = microseconds,
-                           .deadline = link->allowance.deadline,
-                           .cancellation = &link->cancellation};
+  Checks::Order order{.asker = link->allowance.asker,
+                      .name = link->name.wire(),
+                      .microseconds = microseconds,
+                      .deadline = link->allowance.deadline,
+                      .cancellation = &link->cancellation};
   std::function<void()> bounded = [&] { check(budget); };
   link->status = co_await checks_.Run(std::move(order), std::move(bounded));
   if (!link->status.ok()) co_return false;

@@ -14,7 +14,7 @@
 #include "base/await.h"
 #include "base/deadline.h"
 #include "dnssec/chain_link.h"
-#include "dnssec/check_thread.h"
+#include "dnssec/checks.h"
 #include "dnssec/dnssec_limits.h"
 #include "dnssec/dnssec_statistics.h"
 #include "dnssec/key_cache.h"
@@ -52,7 +52,7 @@ struct TrustChain {
 class ChainWalker {
  public:
   // All must outlive it.
-  ChainWalker(asio::io_context& loop, Upstream& upstream, const Clock& clock, CheckThread& checks,
+  ChainWalker(asio::io_context& loop, Upstream& upstream, const Clock& clock, Checks& checks,
               DnssecStatistics& statistics);
 
   // From now on; what was known is forgotten.
@@ -136,7 +136,7 @@ class ChainWalker {
   asio::io_context& loop_;
   Upstream& upstream_;
   const Clock& clock_;
-  CheckThread& checks_;
+  Checks& checks_;
   DnssecStatistics& statistics_;
   std::shared_ptr<const TrustAnchors> anchors_;
   KeyCache cache_;

@@ -20,21 +20,10 @@
 namespace dotward {
 namespace {
 
-// A check holds a core for as long as it takes: where the loops want it, they come first.
-constexpr int kNiceness = 2;
-
 Duration TimeOfThread() {
   timespec time{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
-
-// Returns how much more time it took than it was expected to: whoever finds out what costs more than we think must not
-// get it for less.
-Duration RunAndMeasure(const std::function<void()>& check, Duration expected) {
-  const Duration before = TimeOfThread();
-  check();
-  return std::max(Duration(0), TimeOfThread() - before - expected);
 }
 
 }  // namespace
@@ -57,17 +46,12 @@ struct CheckThread::Handover {
 };
 
 Task<absl::Status> CheckThread::Run(Order order, std::function<void()> check) {
-  if (order.microseconds <= DnssecLimits::kCheckInlineMicrosecondsMax && TakeTimeOfLoop(order.microseconds)) {
-    loop_time_ -= RunAndMeasure(check, std::chrono::microseconds(order.microseconds));
-    co_return absl::OkStatus();
-  }
   BoundedWait wait(loop_.get_executor(), clock_, order.deadline, order.cancellation);
   absl::Status over = wait.Over();
   if (!over.ok()) co_return over;
   const auto handover = std::make_shared<Handover>(loop_, wait);
   const absl::Status queued = Enqueue(order, handover, std::move(check));
   if (!queued.ok()) co_return queued;
-  statistics_.beside_loop.Add();
   wake_.notify_one();
   while (!handover->result) {
     co_await wait.Wait();
@@ -75,20 +59,6 @@ Task<absl::Status> CheckThread::Run(Order order, std::function<void()> check) {
     if (!handover->result && !over.ok() && TakeBack(*handover)) co_return over;
   }
   co_return *handover->result;
-}
-
-bool CheckThread::TakeTimeOfLoop(unsigned microseconds) {
-  const SteadyTime now = clock_.Now();
-  const Duration most = DnssecLimits::kCheckInlineTimeMax;
-  // The first time there is all of it. More than it takes to have all of it again need not be counted.
-  const Duration full = 2 * most;
-  const Duration since = loop_time_at_ == SteadyTime::min() ? full : std::min<Duration>(full, now - loop_time_at_);
-  loop_time_ = std::min(most, loop_time_ + since * DnssecLimits::kCheckInlinePercentMax / 100);
-  loop_time_at_ = now;
-  const Duration wanted = std::chrono::microseconds(microseconds);
-  if (loop_time_ < wanted) return false;
-  loop_time_ -= wanted;
-  return true;
 }
 
 absl::Status CheckThread::Enqueue(const Order& order, std::shared_ptr<Handover> handover, std::function<void()> check) {
@@ -107,7 +77,7 @@ absl::Status CheckThread::Enqueue(const Order& order, std::shared_ptr<Handover> 
   handover->place = place;
   if (!thread_.joinable()) {
     thread_ = std::thread([this] { Loop(); });
-    pthread_setname_np(thread_.native_handle(), "checks");
+    pthread_setname_np(thread_.native_handle(), name_);
   }
   return absl::OkStatus();
 }
@@ -121,7 +91,7 @@ bool CheckThread::TakeBack(Handover& handover) {
 
 void CheckThread::Loop() {
   // Of this thread alone, as Linux has it, and beside what the process was started with.
-  static_cast<void>(!nice(kNiceness));
+  static_cast<void>(!nice(niceness_));
   std::unique_lock lock(mutex_);
   while (true) {
     wake_.wait(lock, [this] { return closed_ || !queue_.empty(); });
@@ -135,6 +105,12 @@ void CheckThread::Loop() {
     lock.lock();
     queue_.Charge(next.asker, static_cast<uint64_t>(more / std::chrono::microseconds(1)));
   }
+}
+
+Duration CheckThread::RunAndMeasure(const std::function<void()>& check, Duration expected) {
+  const Duration before = TimeOfThread();
+  check();
+  return std::max(Duration(0), TimeOfThread() - before - expected);
 }
 
 void CheckThread::Close() {

@@ -15,16 +15,14 @@
 #include "base/deadline.h"
 #include "dns/types.h"
 #include "dnssec/dnssec_limits.h"
-#include "dnssec/dnssec_statistics.h"
 #include "dnssec/fair_queue.h"
 #include "dotward/clock.h"
 #include "dotward/task.h"
 
 namespace dotward {
 
-// Runs checks for an event loop: where they are cheap, and as long as they are few, on the loop itself, else on a
-// thread beside it, which starts with the first of them and gives way to the loop. That one's time is shared out among
-// those who ask (FairQueue). Everything but the checks runs on the loop's thread.
+// A thread beside an event loop, for checks that would keep the loop from its other work. It starts with the first of
+// them. Its time is shared out among those who ask (FairQueue). Everything but the checks runs on the loop's thread.
 class CheckThread {
  public:
   struct Order {
@@ -35,14 +33,15 @@ class CheckThread {
     Cancellation* cancellation = nullptr;  // may be null
   };
 
-  // All must outlive it.
-  CheckThread(asio::io_context& loop, const Clock& clock, DnssecStatistics& statistics)
-      : loop_(loop), clock_(clock), statistics_(statistics) {}
+  // Both must outlive it. The thread has `name`, at most 15 octets, and is so much nicer than the process: a check
+  // holds a core for as long as it takes, and where the loop wants it, that comes first.
+  CheckThread(asio::io_context& loop, const Clock& clock, const char* name, int niceness)
+      : loop_(loop), clock_(clock), name_(name), niceness_(niceness) {}
   ~CheckThread() { Close(); }
   CheckThread(const CheckThread&) = delete;
   CheckThread& operator=(const CheckThread&) = delete;
 
-  // Runs `check`, and ends when it has run. Or with a status, without having run it:
+  // Runs `check` on the thread, and ends when it has run. Or with a status, without having run it:
   // kResourceExhausted where those that wait cost more than DnssecLimits::kChecksQueuedMicrosecondsMax and it is this
   // one's turn to leave, kDeadlineExceeded or kCancelled where it is not needed any more before its turn comes, and
   // kCancelled after Close. What `check` touches must live until then.
@@ -51,6 +50,10 @@ class CheckThread {
   // Ends what waits, lets the thread end what it has begun, and takes no more for it. Returns when the thread has
   // ended.
   void Close();
+
+  // Returns how much more of the processor `check` took than it was expected to: whoever finds out what costs more than
+  // we think must not get it for less.
+  static Duration RunAndMeasure(const std::function<void()>& check, Duration expected);
 
  private:
   struct Handover;
@@ -62,8 +65,6 @@ class CheckThread {
   };
   using Queue = FairQueue<Waiting>;
 
-  // Whether the loop may do it by itself.
-  bool TakeTimeOfLoop(unsigned microseconds);
   void Loop();
   absl::Status Enqueue(const Order& order, std::shared_ptr<Handover> handover, std::function<void()> check);
   // False where it has begun.
@@ -71,9 +72,8 @@ class CheckThread {
 
   asio::io_context& loop_;
   const Clock& clock_;
-  DnssecStatistics& statistics_;
-  Duration loop_time_{0};  // that it has for checks, as of loop_time_at_
-  SteadyTime loop_time_at_{SteadyTime::min()};
+  const char* const name_;
+  const int niceness_;
   std::thread thread_;
   std::condition_variable wake_;
   std::mutex mutex_;  // guards everything below

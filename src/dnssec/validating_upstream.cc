@@ -162,11 +162,11 @@ Task<absl::Status> ValidatingUpstream::TryJudge(Candidate* candidate, WalkAllowa
   const WallTime now = clock_.WallNow();
   const ScannedMessage& scan = message.scan();
   std::function<void()> check = [&] { judgement = JudgeResponse(scan, candidate->dissected, now, budget); };
-  CheckThread::Order order{.asker = allowance->asker,
-                           .name = scan.qname,
-                           .microseconds = EstimateMicroseconds(scan, candidate->dissected),
-                           .deadline = allowance->deadline,
-                           .cancellation = allowance->cancellation};
+  Checks::Order order{.asker = allowance->asker,
+                      .name = scan.qname,
+                      .microseconds = EstimateMicroseconds(scan, candidate->dissected),
+                      .deadline = allowance->deadline,
+                      .cancellation = allowance->cancellation};
   const absl::Status checked = co_await checks_.Run(std::move(order), std::move(check));
   if (!checked.ok()) co_return checked;
   allowance->signature_checks -= budget.signature_checks();

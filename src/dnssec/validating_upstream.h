@@ -8,7 +8,7 @@
 
 #include "dnssec/bogus_log.h"
 #include "dnssec/chain_walker.h"
-#include "dnssec/check_thread.h"
+#include "dnssec/checks.h"
 #include "dnssec/denial_cache.h"
 #include "dnssec/dnssec_statistics.h"
 #include "dnssec/response_judge.h"
@@ -82,7 +82,7 @@ class ValidatingUpstream final : public Upstream {
   const Clock& clock_;
   Upstream& upstream_;
   DnssecStatistics statistics_;
-  CheckThread checks_;
+  Checks checks_;
   ChainWalker walker_;
   Options options_;
   DenialCache denials_;

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <asio/io_context.hpp>
-#include <ctime>
 #include <future>
 #include <list>
 #include <thread>
@@ -33,8 +32,7 @@ class CheckThreadTest : public ::testing::Test {
   std::list<Name> names_;
   asio::io_context loop_;
   ManualClock clock_;
-  DnssecStatistics statistics_;
-  CheckThread checks_{loop_, clock_, statistics_};
+  CheckThread checks_{loop_, clock_, "checks", 1};
   TaskGroup tasks_{loop_};
 };
 
@@ -42,44 +40,6 @@ TEST_F(CheckThreadTest, AChecksRunsOnAnotherThreadAndIsWaitedFor) {
   std::thread::id ran_on;
   EXPECT_TRUE(RunTask(loop_, checks_.Run(For("a", 1000), [&] { ran_on = std::this_thread::get_id(); })).ok());
   EXPECT_NE(ran_on, std::thread::id());
-  EXPECT_NE(ran_on, std::this_thread::get_id());
-}
-
-TEST_F(CheckThreadTest, TheLoopMakesCheapChecksAsLongAsTheyAreFew) {
-  const auto runs_here = [this](unsigned microseconds) {
-    std::thread::id ran_on;
-    EXPECT_TRUE(RunTask(loop_, checks_.Run(For("a", microseconds), [&] { ran_on = std::this_thread::get_id(); })).ok());
-    return ran_on == std::this_thread::get_id();
-  };
-  constexpr unsigned kCheap = DnssecLimits::kCheckInlineMicrosecondsMax;
-  constexpr auto kTime = DnssecLimits::kCheckInlineTimeMax;
-  EXPECT_FALSE(runs_here(kCheap + 1));
-  for (auto spent = Duration(0); spent + std::chrono::microseconds(kCheap) <= kTime;
-       spent += std::chrono::microseconds(kCheap)) {
-    EXPECT_TRUE(runs_here(kCheap));
-  }
-  EXPECT_FALSE(runs_here(kCheap));
-  clock_.Advance(std::chrono::microseconds(kCheap) * 100 / DnssecLimits::kCheckInlinePercentMax +
-                 std::chrono::microseconds(1));
-  EXPECT_TRUE(runs_here(kCheap));
-  EXPECT_FALSE(runs_here(kCheap));
-  EXPECT_EQ(statistics_.beside_loop.value(), 3U);
-}
-
-TEST_F(CheckThreadTest, ChecksThatTakeLongerThanTheyShouldAreNoCheaperForTheLoop) {
-  std::thread::id ran_on;
-  const auto until = [](Duration time) {
-    timespec now{};
-    const auto thread_time = [&now] {
-      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-      return Duration(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
-    };
-    const Duration end = thread_time() + time;
-    while (thread_time() < end) {
-    }
-  };
-  EXPECT_TRUE(RunTask(loop_, checks_.Run(For("a", 1), [&] { until(2 * DnssecLimits::kCheckInlineTimeMax); })).ok());
-  EXPECT_TRUE(RunTask(loop_, checks_.Run(For("a", 1), [&] { ran_on = std::this_thread::get_id(); })).ok());
   EXPECT_NE(ran_on, std::this_thread::get_id());
 }
 
