@@ -22,7 +22,8 @@ absl::StatusOr<size_t> ReadStateFile(const Descriptor& file, const std::string& 
 
 // A file that takes another's place as a whole: it is written as FILE.tmp beside it, and reaches the disk before it
 // takes the name, so that whenever the power fails there is the old file or the new one. Mode 0600. Without Commit, or
-// where a step fails, the former file stays and nothing else is left.
+// where a step fails, the former file stays and nothing else is left; but for Commit's last, which is to make sure that
+// the folder has the new one.
 class FileReplacement {
  public:
   static absl::StatusOr<FileReplacement> Begin(const std::string& path);

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -56,7 +57,11 @@ Task<absl::Status> CheckThread::Run(Order order, std::function<void()> check) {
   while (!handover->result) {
     co_await wait.Wait();
     over = wait.Over();
-    if (!handover->result && !over.ok() && TakeBack(*handover)) co_return over;
+    if (handover->result || over.ok() || !TakeBack(*handover)) continue;
+    // That others were before it says nothing about the name, of which a deadline would.
+    if (absl::IsDeadlineExceeded(over))
+      co_return absl::ResourceExhaustedError("validation: too many checks came before");
+    co_return over;
   }
   co_return *handover->result;
 }
@@ -66,6 +71,7 @@ absl::Status CheckThread::Enqueue(const Order& order, std::shared_ptr<Handover> 
   std::string domain = LowerOf(RegistrableDomain(order.name));
   const std::lock_guard lock(mutex_);
   if (closed_) return absl::CancelledError("validation: stopping");
+  if (!EnsureThread()) return absl::ResourceExhaustedError("validation: the system gives no thread to check with");
   std::vector<Waiting> given_up;
   Waiting waiting{handover, std::move(check), order.asker, std::chrono::microseconds(order.microseconds)};
   const auto place = queue_.Push({order.asker, std::move(domain), order.microseconds}, std::move(waiting), given_up);
@@ -75,11 +81,18 @@ absl::Status CheckThread::Enqueue(const Order& order, std::shared_ptr<Handover> 
   }
   if (!place) return refused;
   handover->place = place;
-  if (!thread_.joinable()) {
-    thread_ = std::thread([this] { Loop(); });
-    pthread_setname_np(thread_.native_handle(), name_);
-  }
   return absl::OkStatus();
+}
+
+bool CheckThread::EnsureThread() {
+  if (thread_.joinable()) return true;
+  try {
+    thread_ = std::thread([this] { Loop(); });
+  } catch (const std::system_error&) {
+    return false;
+  }
+  pthread_setname_np(thread_.native_handle(), name_);
+  return true;
 }
 
 bool CheckThread::TakeBack(Handover& handover) {

@@ -43,8 +43,8 @@ class CheckThread {
 
   // Runs `check` on the thread, and ends when it has run. Or with a status, without having run it:
   // kResourceExhausted where those that wait cost more than DnssecLimits::kChecksQueuedMicrosecondsMax and it is this
-  // one's turn to leave, kDeadlineExceeded or kCancelled where it is not needed any more before its turn comes, and
-  // kCancelled after Close. What `check` touches must live until then.
+  // one's turn to leave, or where its turn has not come by the deadline; kCancelled where it is not needed any more,
+  // and kCancelled after Close. What `check` touches must live until then.
   Task<absl::Status> Run(Order order, std::function<void()> check);
 
   // Ends what waits, lets the thread end what it has begun, and takes no more for it. Returns when the thread has
@@ -67,6 +67,7 @@ class CheckThread {
 
   void Loop();
   absl::Status Enqueue(const Order& order, std::shared_ptr<Handover> handover, std::function<void()> check);
+  bool EnsureThread();
   // False where it has begun.
   bool TakeBack(Handover& handover);
 

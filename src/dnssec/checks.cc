@@ -1,6 +1,5 @@
 #include "dnssec/checks.h"
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -21,7 +20,8 @@ Checks::Checks(asio::io_context& loop, const Clock& clock, DnssecStatistics& sta
       dear_(loop, clock, "dear checks", kDearNiceness) {}
 
 Task<absl::Status> Checks::Run(Order order, std::function<void()> check) {
-  if (order.microseconds <= DnssecLimits::kCheckInlineMicrosecondsMax && TakeTimeOfLoop(order.microseconds)) {
+  const bool cheap = order.microseconds <= DnssecLimits::kCheckInlineMicrosecondsMax;
+  if (order.microseconds == 0 || (cheap && TakeTimeOfLoop(order.microseconds))) {
     loop_time_ -= CheckThread::RunAndMeasure(check, std::chrono::microseconds(order.microseconds));
     co_return absl::OkStatus();
   }
@@ -31,13 +31,22 @@ Task<absl::Status> Checks::Run(Order order, std::function<void()> check) {
   co_return run;
 }
 
+bool Checks::RunHere(const std::function<void()>& work) {
+  if (!TakeTimeOfLoop(1)) return false;
+  loop_time_ -= CheckThread::RunAndMeasure(work, std::chrono::microseconds(1));
+  return true;
+}
+
 bool Checks::TakeTimeOfLoop(unsigned microseconds) {
   const SteadyTime now = clock_.Now();
   const Duration most = DnssecLimits::kCheckInlineTimeMax;
-  // The first time there is all of it. More than it takes to have all of it again need not be counted.
-  const Duration full = 2 * most;
-  const Duration since = loop_time_at_ == SteadyTime::min() ? full : std::min<Duration>(full, now - loop_time_at_);
-  loop_time_ = std::min(most, loop_time_ + since * DnssecLimits::kCheckInlinePercentMax / 100);
+  // The first time there is all of it, and so there is after the time that gives back what is lacking.
+  const Duration full = (most - loop_time_) * 100 / DnssecLimits::kCheckInlinePercentMax;
+  if (loop_time_at_ == SteadyTime::min() || now - loop_time_at_ >= full) {
+    loop_time_ = most;
+  } else {
+    loop_time_ += Duration(now - loop_time_at_) * DnssecLimits::kCheckInlinePercentMax / 100;
+  }
   loop_time_at_ = now;
   const Duration wanted = std::chrono::microseconds(microseconds);
   if (loop_time_ < wanted) return false;

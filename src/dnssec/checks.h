@@ -26,6 +26,10 @@ class Checks {
   // As CheckThread::Run; what the loop makes by itself is always made.
   Task<absl::Status> Run(Order order, std::function<void()> check);
 
+  // Work that would not be worth a thread, such as what a denial in the cache says about another name: false, without
+  // having run it, where the loop has no time left for checks.
+  bool RunHere(const std::function<void()>& work);
+
   // As CheckThread::Close.
   void Close();
 

@@ -6,7 +6,6 @@
 
 #include "dns/wire.h"
 #include "dnssec/dnssec_limits.h"
-#include "dnssec/ldns_types.h"
 #include "dnssec/name_tools.h"
 
 namespace dotward {

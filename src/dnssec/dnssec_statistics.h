@@ -15,7 +15,7 @@ struct DnssecStatistics {
   Counter chain_queries;     // DS and DNSKEY that were asked for
   Counter second_opinions;   // answers and links that another upstream was asked for
   Counter from_denials;      // answers for which nobody was asked (RFC 8198)
-  Counter beside_loop;       // judgements that were handed to the other thread
+  Counter beside_loop;       // judgements that were handed to other threads
 
   void Count(const Verdict& verdict) {
     switch (verdict.state) {

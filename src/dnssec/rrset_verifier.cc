@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <ctime>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "base/strings.h"
-#include "dns/wire.h"
 #include "dnssec/algorithm.h"
 #include "dnssec/dnssec_limits.h"
 #include "dnssec/ldns_types.h"

@@ -17,6 +17,8 @@ namespace {
 constexpr unsigned kHashMicroseconds = 3;  // one NSEC3 hash, without iterations
 constexpr unsigned kIterationsPerMicrosecond = 4;
 constexpr unsigned kNsec3FixedOctets = 5;
+constexpr size_t kSha1FixedOctets = 20 + 8;
+constexpr size_t kSha1BlockOctets = 64;
 constexpr size_t kDnskeyFixedOctets = 4;
 
 // A judgement ends where the budget of its response does, but for what it began last.
@@ -53,6 +55,8 @@ size_t SignatureMicroseconds(const SignatureFields& fields, const KeyCosts& keys
 }
 
 size_t RrsetMicroseconds(const ScannedMessage& response, const Rrset& rrset, const KeyCosts& keys) {
+  // More than that is refused as it is.
+  if (rrset.records.size() > DnssecLimits::kRecordsPerRrsetMax) return ReadingMicroseconds(0);
   size_t cost = ReadingMicroseconds(rrset.records.size());
   const size_t octets = SignedSize(response, rrset);
   const size_t signatures = std::min(rrset.signatures.size(), DnssecLimits::kSignaturesPerRrsetMax);
@@ -70,7 +74,9 @@ size_t HashesMicroseconds(const ScannedMessage& response, const RecordEdges& rec
   if (record.type != rr_type::kNsec3 || rdata.size() < kNsec3FixedOctets) return 0;
   const unsigned iterations = std::min(ReadU16(&rdata[2]), DnssecLimits::kNsec3IterationsMax);
   const size_t labels = name.label_count() - std::min(name.label_count(), zone.label_count());
-  return (labels + 2) * (kHashMicroseconds + iterations / kIterationsPerMicrosecond);
+  // SHA-1 works on blocks of 64 octets: digest, salt, and what it puts behind.
+  const size_t blocks = (kSha1FixedOctets + rdata[4]) / kSha1BlockOctets + 1;
+  return (labels + 2) * blocks * (kHashMicroseconds + iterations / kIterationsPerMicrosecond);
 }
 
 }  // namespace

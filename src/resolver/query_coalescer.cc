@@ -303,7 +303,8 @@ Task<> QueryCoalescer::Run(std::unique_ptr<PendingExchange> exchange) {
     if (taken_back && !response.ok()) break;
     const Outcome outcome = Conclude(*exchange, response, trace);
     const SteadyTime now = clock_.Now();
-    const bool out_of_time = absl::IsDeadlineExceeded(response.status()) && exchange->deadline.ExpiredAt(now);
+    const bool over_time = absl::IsDeadlineExceeded(response.status()) || absl::IsResourceExhausted(response.status());
+    const bool out_of_time = over_time && exchange->deadline.ExpiredAt(now);
     const bool over = taken_back || CompleteWaiting(*exchange, outcome, out_of_time, now);
     if (over) {
       Learn(*exchange, response.status(), outcome);

@@ -65,6 +65,36 @@ TEST_F(ChecksTest, ChecksThatTakeLongerThanTheyShouldAreNoCheaperForTheLoop) {
   EXPECT_NE(ran_on, std::this_thread::get_id());
 }
 
+TEST_F(ChecksTest, TheLoopPaysBackWhatTookLongerByTheTimeThatPasses) {
+  std::thread::id ran_on;
+  const auto runs_here = [&] {
+    EXPECT_TRUE(RunTask(loop_, checks_.Run(Of(1), [&] { ran_on = std::this_thread::get_id(); })).ok());
+    return ran_on == std::this_thread::get_id();
+  };
+  const auto busy = [] {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    const long end = now.tv_sec * 1'000'000'000 + now.tv_nsec + 20'000'000;
+    while (now.tv_sec * 1'000'000'000 + now.tv_nsec < end) clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  };
+  EXPECT_TRUE(checks_.RunHere(busy));
+  EXPECT_FALSE(runs_here());
+  EXPECT_FALSE(checks_.RunHere([] {}));
+  clock_.Advance(std::chrono::milliseconds(10));
+  EXPECT_FALSE(runs_here());
+  clock_.Advance(std::chrono::seconds(10));
+  EXPECT_TRUE(runs_here());
+}
+
+TEST_F(ChecksTest, WhatCostsNothingIsAlwaysDoneHere) {
+  EXPECT_TRUE(RunTask(loop_, checks_.Run(Of(1), [] {})).ok());
+  while (checks_.RunHere([] {})) {
+  }
+  std::thread::id ran_on;
+  EXPECT_TRUE(RunTask(loop_, checks_.Run(Of(0), [&] { ran_on = std::this_thread::get_id(); })).ok());
+  EXPECT_EQ(ran_on, std::this_thread::get_id());
+}
+
 TEST_F(ChecksTest, PromiseX9WhatAnOrdinaryAnswerNeedsDoesNotWaitForADearOne) {
   std::promise<void> started, go_on;
   TaskGroup tasks(loop_);
