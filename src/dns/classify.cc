@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "dns/name.h"
+#include "dns/shared_owner.h"
 #include "dns/wire.h"
 
 namespace dotward {
@@ -98,19 +99,13 @@ class Classifier {
       // Additional records are never part of an answer, so that their names need no reading.
       if (record.section == Section::kAdditional) {
         owners_.emplace_back();
-      } else if (last != nullptr && SharePointer(*last, record)) {
+      } else if (last != nullptr && SharesOwner(scan_, *last, record)) {
         owners_.push_back(PlainName(owners_.back()));
       } else {
         owners_.emplace_back(scan_.octets, record.owner);
       }
       last = record.section == Section::kAdditional ? nullptr : &record;
     }
-  }
-
-  // Whether both owners are the same pointer to a name before them, as those of one RRset mostly are.
-  bool SharePointer(const RecordEdges& a, const RecordEdges& b) const {
-    constexpr uint8_t kPointer = 0xC0;
-    return scan_.octets[a.owner] >= kPointer && ReadU16(&scan_.octets[a.owner]) == ReadU16(&scan_.octets[b.owner]);
   }
 
   bool InAnswer(size_t i) const {

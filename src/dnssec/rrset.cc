@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/strings.h"
+#include "dns/shared_owner.h"
 #include "dns/wire.h"
 #include "dnssec/dnssec_limits.h"
 
@@ -24,12 +25,6 @@ std::string KeyOf(const ScannedMessage& message, const RecordEdges& record, uint
   key[octets + 1] = static_cast<char>(type & 0xffU);
   key[octets + 2] = static_cast<char>(record.section);
   return key;
-}
-
-// Whether both owners are the same pointer to a name before them, as they mostly are: then nobody needs to read them.
-bool ShareOwner(const ScannedMessage& message, const RecordEdges& a, const RecordEdges& b) {
-  constexpr uint8_t kPointer = 0xC0;
-  return message.octets[a.owner] >= kPointer && ReadU16(&message.octets[a.owner]) == ReadU16(&message.octets[b.owner]);
 }
 
 // Of an RRSIG, the type that it covers; 0 where it is too short.
@@ -76,7 +71,7 @@ std::optional<std::vector<Rrset>> GroupRrsets(const ScannedMessage& message,
     const RecordEdges& record = message.records[i];
     if (record.type == rr_type::kRrsig || !chosen(i)) continue;
     const bool as_last = last != nullptr && last->type == record.type && last->section == record.section &&
-                         ShareOwner(message, *last, record);
+                         SharesOwner(message, *last, record);
     if (!as_last) {
       const auto [place, is_new] = places.try_emplace(KeyOf(message, record, record.type), rrsets.size());
       if (is_new) {

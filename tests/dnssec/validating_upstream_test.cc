@@ -49,6 +49,16 @@ class ValidatingUpstreamTest : public ::testing::Test {
   absl::StatusOr<UpstreamResponse> Exchange(const UpstreamQuery& query) {
     return RunTask(loop_, validator_.Exchange(query, Soon()));
   }
+  // Starts an exchange whose answer comes, and whose chain of trust is waited for.
+  void StartAndHoldChain(Outcome<absl::StatusOr<UpstreamResponse>>& outcome, TaskGroup& tasks,
+                         const UpstreamQuery& query) {
+    upstream_.Hold();
+    outcome.From(tasks, validator_.Exchange(query, Soon()));
+    loop_.poll();
+    upstream_.ReleaseOne();
+    loop_.restart();
+    loop_.poll();
+  }
   // What the validator hands up, read by other code than its own.
   MessageRead Ask(std::string_view name, uint16_t type = rr_type::kA) {
     const auto response = Exchange(Query(name, type));
@@ -614,15 +624,10 @@ TEST_F(ValidatingUpstreamTest, TheDeadlineHoldsWhileAChainIsWaitedFor) {
 }
 
 TEST_F(ValidatingUpstreamTest, ClosingLetsWhoWaitsGo) {
-  upstream_.Hold();
   TaskGroup tasks(loop_);
   Outcome<absl::StatusOr<UpstreamResponse>> outcome;
   const UpstreamQuery query = Query("www.example.");
-  outcome.From(tasks, validator_.Exchange(query, Soon()));
-  loop_.poll();
-  upstream_.ReleaseOne();
-  loop_.restart();
-  loop_.poll();
+  StartAndHoldChain(outcome, tasks, query);
   validator_.Close();
   EXPECT_EQ(outcome.Wait(loop_).status().code(), absl::StatusCode::kCancelled);
 }
@@ -661,15 +666,10 @@ TEST_F(ValidatingUpstreamTest, ASecondOpinionThatNobodyWaitedForSaysNothing) {
 // --- trust anchors that change ---
 
 TEST_F(ValidatingUpstreamTest, WhatIsJudgedWhileAnchorsChangeIsJudgedByTheNewOnes) {
-  upstream_.Hold();
   TaskGroup tasks(loop_);
   Outcome<absl::StatusOr<UpstreamResponse>> outcome;
   const UpstreamQuery query = Query("www.example.");
-  outcome.From(tasks, validator_.Exchange(query, Soon()));
-  loop_.poll();
-  upstream_.ReleaseOne();
-  loop_.restart();
-  loop_.poll();
+  StartAndHoldChain(outcome, tasks, query);
   ASSERT_EQ(validator_.walker().links_in_flight(), 1U);
   // Another key than the root's.
   const TestWorld other;
@@ -683,15 +683,10 @@ TEST_F(ValidatingUpstreamTest, WhatIsJudgedWhileAnchorsChangeIsJudgedByTheNewOne
 }
 
 TEST_F(ValidatingUpstreamTest, WhatIsJudgedWhileValidationIsTurnedOffIsHandedOnWithoutAd) {
-  upstream_.Hold();
   TaskGroup tasks(loop_);
   Outcome<absl::StatusOr<UpstreamResponse>> outcome;
   const UpstreamQuery query = Query("www.example.");
-  outcome.From(tasks, validator_.Exchange(query, Soon()));
-  loop_.poll();
-  upstream_.ReleaseOne();
-  loop_.restart();
-  loop_.poll();
+  StartAndHoldChain(outcome, tasks, query);
   validator_.Adopt({});
   upstream_.Release();
   const auto& response = outcome.Wait(loop_);
