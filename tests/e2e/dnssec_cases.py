@@ -170,6 +170,7 @@ CASES = {
     "too much": [
         secure("www.two-signatures.lab"),
         secure("www.collision.lab"), secure("missing.collision.lab", rcode="NXDOMAIN"),
+        secure("www.collision-before.lab"), secure("missing.collision-before.lab", rcode="NXDOMAIN"),
         bogus(None, "www.collisions.lab"), bogus(None, "www.keytrap.lab"),
         # Each of many labels may be the closest encloser, and is hashed 51 times (CVE-2023-50868).
         secure("a.b.c.d.e.f.g.h.i.j.k.l.missing.iterations50.lab", rcode="NXDOMAIN"),
@@ -200,6 +201,8 @@ DISAGREEMENTS = [
                  "dotward takes no NSEC from a wildcard, as an answer no more than as a proof"),
     Disagreement(("www.two-signatures.lab",), ("named",), BOGUS,
                  "one false signature is one too many for it (max-validation-failures-per-fetch)"),
+    Disagreement(("collision-before.lab",), ("named",), BOGUS,
+                 "nor does it try another key after the first that has the tag and does not fit"),
     Disagreement(("deep.loose.optout.lab",), ("kresd",), BOGUS,
                  "it asks for the DS of `loose` on its way down, which has no NSEC3, and NSD's proof is not whole"),
 ]

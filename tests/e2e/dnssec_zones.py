@@ -81,14 +81,16 @@ class Key:
         return f"{self.tag()} {self.algorithm} {digest} {make(wire_name(self.zone) + self.rdata()).hexdigest()}"
 
 
-def colliding(key, count):
-    """Keys that sign nothing, have the tag of this RSA key, and cost as much to try (CVE-2023-50387)."""
+def colliding(key, count, before=False):
+    """Keys that sign nothing, have the tag of this RSA key, and cost as much to try (CVE-2023-50387). In canonical
+    order, in which many validators try them, they stand behind it; or before it."""
     public = base64.b64decode(key.public)
     head = public[:4]  # an exponent of three octets (RFC 3110), so the modulus begins at an even offset of the RDATA
     found = []
     for number in range(count):
         modulus = bytearray(hashlib.shake_256(f"{key.zone} {number}".encode()).digest(len(public) - len(head)))
-        modulus[0] |= 0x80
+        # The product of two primes that begin with two bits set is none of these.
+        modulus[:4] = b"\x80\x00\x00\x00" if before else b"\xff\xff\xff\xff"
         modulus[-1] |= 1
         while True:
             other = dataclasses.replace(key, public=base64.b64encode(head + modulus).decode())
@@ -332,6 +334,7 @@ ZONES = {
     # One of two signatures is right; two keys have one tag; and far too many of both.
     "two-signatures.lab": Zone(spoil=with_false_signatures(1, "www", also_true=True)),
     "collision.lab": Zone(algorithms=("RSASHA256",), strangers=lambda keys: colliding(keys[0], 1)),
+    "collision-before.lab": Zone(algorithms=("RSASHA256",), strangers=lambda keys: colliding(keys[0], 1, before=True)),
     "collisions.lab": Zone(algorithms=("RSASHA256",), strangers=lambda keys: colliding(keys[0], 9),
                            spoil=with_false_signatures(8, "www", also_true=False)),
     "keytrap.lab": Zone(algorithms=("RSASHA256",), strangers=lambda keys: colliding(keys[0], 20),
