@@ -83,8 +83,9 @@ class Upstream {
 
   // A response with any RCODE is a response. A status means that no usable one was obtained: kUnavailable where
   // nothing could be reached, kDeadlineExceeded where nobody answered in time, kDataLoss where what came could not be
-  // parsed, kCancelled where the asker has cancelled, kNotFound where `not_from` leaves nobody to ask; its text names
-  // the upstream and the cause. Ends by `deadline`, and on the loop's next turn when the query's cancellation is used.
+  // parsed, kCancelled where the asker has cancelled, kNotFound where `not_from` leaves nobody to ask, kAborted where
+  // the share of `asker` in something scarce was not enough, and another's may be; its text names the upstream and
+  // the cause. Ends by `deadline`, and on the loop's next turn when the query's cancellation is used.
   // `query` must outlive the task.
   virtual Task<absl::StatusOr<UpstreamResponse>> Exchange(const UpstreamQuery& query, Deadline deadline) = 0;
 

@@ -282,7 +282,7 @@ const std::vector<Metric>& Table() {
       {"dotward_exchanges_answered_late_total", kCounter,
        "Queries whose answer had come by the time they reached the forwarding loop.", {}, "/exchanges/answered_late",
        AnsweredLate},
-      {"dotward_exchanges_asked_again_total", kCounter, "Questions asked once more for who joined late.", {},
+      {"dotward_exchanges_asked_again_total", kCounter, "Questions asked once more for clients that had joined.", {},
        "/exchanges/asked_again", AskedAgain},
       {"dotward_answers_without_dnssec_total", kCounter,
        "Queries that were answered by what was fetched for others with DO, without signatures and proofs.", {},

@@ -105,7 +105,7 @@ Task<absl::StatusOr<ZonePtr>> ChainWalker::Walk(Name name, Expect expect, WalkAl
       allowance->signature_checks = link->allowance.signature_checks;
     }
     // What was too much of another's share may be little of ours.
-    if (joins && absl::IsResourceExhausted(link->status)) continue;
+    if (joins && absl::IsAborted(link->status)) continue;
     if (!link->status.ok()) co_return link->status;
     // Whoever was sure that a zone begins there has to look label by label.
     if (link->unknown) expect = Expect::kAnything;

@@ -63,8 +63,8 @@ class ChainWalker {
   enum class Expect : uint8_t { kAnything, kApex };
 
   // The zone that `name` is in: secure, or the reason for which it is not. A status says that this could not be found
-  // out: kUnavailable, kDeadlineExceeded, kDataLoss as of an exchange, kCancelled, kResourceExhausted where too many
-  // links are looked for already. `allowance` must outlive the task.
+  // out: kUnavailable, kDeadlineExceeded, kDataLoss as of an exchange, kCancelled, kAborted as of CheckThread::Run,
+  // kResourceExhausted where too many links are looked for already. `allowance` must outlive the task.
   Task<absl::StatusOr<ZonePtr>> Walk(Name name, Expect expect, WalkAllowance* allowance);
 
   // Whether a zone is known to begin below `zone`, at or above `name`.

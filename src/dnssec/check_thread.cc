@@ -60,14 +60,14 @@ Task<absl::Status> CheckThread::Run(Order order, std::function<void()> check) {
     if (handover->result || over.ok() || !TakeBack(*handover)) continue;
     // That others were before it says nothing about the name, of which a deadline would.
     if (absl::IsDeadlineExceeded(over))
-      co_return absl::ResourceExhaustedError("validation: too many checks came before");
+      co_return absl::AbortedError("validation: too many checks came before");
     co_return over;
   }
   co_return *handover->result;
 }
 
 absl::Status CheckThread::Enqueue(const Order& order, std::shared_ptr<Handover> handover, std::function<void()> check) {
-  const absl::Status refused = absl::ResourceExhaustedError("validation: too many checks wait");
+  const absl::Status refused = absl::AbortedError("validation: too many checks wait");
   std::string domain = LowerOf(RegistrableDomain(order.name));
   const std::lock_guard lock(mutex_);
   if (closed_) return absl::CancelledError("validation: stopping");

@@ -41,10 +41,10 @@ class CheckThread {
   CheckThread(const CheckThread&) = delete;
   CheckThread& operator=(const CheckThread&) = delete;
 
-  // Runs `check` on the thread, and ends when it has run. Or with a status, without having run it:
-  // kResourceExhausted where those that wait cost more than DnssecLimits::kChecksQueuedMicrosecondsMax and it is this
-  // one's turn to leave, or where its turn has not come by the deadline; kCancelled where it is not needed any more,
-  // and kCancelled after Close. What `check` touches must live until then.
+  // Runs `check` on the thread, and ends when it has run. Or with a status, without having run it: kAborted where those
+  // that wait cost more than DnssecLimits::kChecksQueuedMicrosecondsMax and it is this one's turn to leave, or where
+  // its turn has not come by the deadline; kCancelled where it is not needed any more, and after Close;
+  // kResourceExhausted where the system gives no thread. What `check` touches must live until then.
   Task<absl::Status> Run(Order order, std::function<void()> check);
 
   // Ends what waits, lets the thread end what it has begun, and takes no more for it. Returns when the thread has

@@ -62,18 +62,15 @@ class FairQueue {
   FairQueue& operator=(const FairQueue&) = delete;
 
   // Where too much waits then, those that would come last leave for it, from the share that has most waiting, and are
-  // in `given_up`; or nullopt where the new one would be of these.
+  // in `given_up`; or nullopt where the new one would be of these, and nothing has changed.
   std::optional<Place> Push(const Order& order, T value, std::vector<T>& given_up) {
     Share& share = shares_[order.asker % kShares];
     const auto known = share.domains.find(order.domain);
     const uint64_t begin = known == share.domains.end() ? share.now : std::max(share.now, known->second.last_end);
     const uint64_t end = begin + order.cost;
-    while (cost_ + order.cost > cost_max_) {
-      Share& fullest = Fullest(share, order.cost);
-      const bool would_be_last = fullest.items.empty() || std::prev(fullest.items.end())->first <= end;
-      if (&fullest == &share && would_be_last) return std::nullopt;
-      given_up.push_back(Remove({&fullest, std::prev(fullest.items.end())}));
-    }
+    const std::optional<std::vector<Place>> leaving = MakeRoom(share, order.cost, end);
+    if (!leaving) return std::nullopt;
+    for (const Place& place : *leaving) given_up.push_back(Remove(place));
     if (share.items.empty()) share.begin = std::max(share.begin, now_);
     Domain& domain = share.domains[order.domain];
     domain.last_end = end;
@@ -118,16 +115,32 @@ class FairQueue {
  private:
   static constexpr size_t kShares = 64;
 
-  // Counting what `newcomer` is to get, and it before others.
-  Share& Fullest(Share& newcomer, unsigned cost) {
-    Share* fullest = &newcomer;
-    uint64_t most = newcomer.cost + cost;
+  // Who has to leave for one more of `newcomer`, from whichever share has most then, it before others; nullopt where
+  // the new one would be of these, for which nobody else leaves.
+  std::optional<std::vector<Place>> MakeRoom(Share& newcomer, unsigned cost, uint64_t end) {
+    std::vector<Place> leaving;
+    if (cost_ + cost <= cost_max_) return leaving;
+    struct Rest {
+      Share* share;
+      uint64_t cost;
+      typename Items::iterator items_end;  // behind it are those that leave
+    };
+    std::vector<Rest> rest{{&newcomer, newcomer.cost + cost, newcomer.items.end()}};
     for (Share& share : shares_) {
-      if (share.cost <= most) continue;
-      fullest = &share;
-      most = share.cost;
+      if (&share != &newcomer && share.cost > 0) rest.push_back({&share, share.cost, share.items.end()});
     }
-    return *fullest;
+    for (uint64_t all = cost_ + cost; all > cost_max_;) {
+      Rest& fullest = *std::ranges::max_element(rest, {}, &Rest::cost);
+      const bool is_newcomer = fullest.share == &newcomer;
+      if (is_newcomer && (fullest.items_end == newcomer.items.begin() || std::prev(fullest.items_end)->first <= end)) {
+        return std::nullopt;
+      }
+      --fullest.items_end;
+      fullest.cost -= fullest.items_end->second.cost;
+      all -= fullest.items_end->second.cost;
+      leaving.push_back({fullest.share, fullest.items_end});
+    }
+    return leaving;
   }
 
   const uint64_t cost_max_;

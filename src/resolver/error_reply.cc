@@ -14,6 +14,7 @@ ErrorReply ErrorReplyFor(const absl::Status& status) {
     case absl::StatusCode::kDataLoss:         // what came could not be parsed
       return {Rcode::kServFail, {EdeCode::kNetworkError, text}};
     case absl::StatusCode::kResourceExhausted:  // a limit of ours
+    case absl::StatusCode::kAborted:            // a share of ours
     case absl::StatusCode::kCancelled:          // stopping
       return {Rcode::kServFail, {EdeCode::kNotReady, text}};
     default:

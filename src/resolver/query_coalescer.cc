@@ -302,10 +302,7 @@ Task<> QueryCoalescer::Run(std::unique_ptr<PendingExchange> exchange) {
     // Nobody waits for it, but an answer is an answer.
     if (taken_back && !response.ok()) break;
     const Outcome outcome = Conclude(*exchange, response, trace);
-    const SteadyTime now = clock_.Now();
-    const bool over_time = absl::IsDeadlineExceeded(response.status()) || absl::IsResourceExhausted(response.status());
-    const bool out_of_time = over_time && exchange->deadline.ExpiredAt(now);
-    const bool over = taken_back || CompleteWaiting(*exchange, outcome, out_of_time, now);
+    const bool over = taken_back || CompleteWaiting(*exchange, outcome, response.status(), clock_.Now());
     if (over) {
       Learn(*exchange, response.status(), outcome);
       if (!taken_back) pending_.End(*exchange);
@@ -319,16 +316,23 @@ Task<> QueryCoalescer::Run(std::unique_ptr<PendingExchange> exchange) {
   statistics_.in_flight.Subtract();
 }
 
-// Those who joined late have time left when the first one's is over: for them it is asked again, by the deadline of the
-// first among them. Who has hardly any left is answered now, so that there are few such rounds; and so is everybody
-// where there is something stale, since the question has failed.
-bool QueryCoalescer::CompleteWaiting(PendingExchange& exchange, const Outcome& outcome, bool out_of_time,
+// Those who joined late have time left when the first one's is over, and those who joined from elsewhere have a share
+// left: for them it is asked again, in the name of the first among them and by the soonest deadline. Who has hardly any
+// time left is answered now, so that there are few such rounds; and so is everybody where there is something stale,
+// since the question has failed.
+bool QueryCoalescer::CompleteWaiting(PendingExchange& exchange, const Outcome& outcome, const absl::Status& status,
                                      SteadyTime now) {
+  const bool out_of_share = absl::IsAborted(status);
+  const bool out_of_time = (absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status) || out_of_share) &&
+                           exchange.deadline.ExpiredAt(now);
+  const auto has_more = [&](const PendingWaiter& waiter) {
+    const bool has_time = waiter.deadline.RemainingAt(now) >= Limits::kWorthAskingAgain;
+    return has_time && (out_of_time || (out_of_share && AskerOf(waiter.client) != exchange.query.asker));
+  };
   Deadline soonest(SteadyTime::max());
   for (PendingWaiter* waiter = exchange.waiting.front(); waiter != nullptr;) {
     PendingWaiter* const next = exchange.waiting.Next(*waiter);
-    const bool has_time = waiter->deadline.RemainingAt(now) >= Limits::kWorthAskingAgain;
-    if (out_of_time && has_time && exchange.stale == nullptr) {
+    if (exchange.stale == nullptr && has_more(*waiter)) {
       soonest = std::min(soonest, waiter->deadline);
     } else {
       Complete(*waiter, outcome.told[waiter->question.dnssec_ok]);
@@ -336,6 +340,7 @@ bool QueryCoalescer::CompleteWaiting(PendingExchange& exchange, const Outcome& o
     waiter = next;
   }
   exchange.deadline = soonest;
+  if (const PendingWaiter* const first = exchange.waiting.front()) exchange.query.asker = AskerOf(first->client);
   return exchange.waiting.empty();
 }
 

@@ -47,7 +47,7 @@ class QueryCoalescer {
   // One writing thread, any number of readers.
   struct Statistics {
     Counter exchanges;            // questions sent upstream
-    Counter asked_again;          // rounds for clients who joined late, when the first one's time was over
+    Counter asked_again;          // rounds for clients who joined, when the first one's time or share was over
     Counter joined;               // clients that found their question under way
     Counter answered_late;        // clients whose answer had come by the time their question arrived here
     Counter without_dnssec;       // clients that got what was fetched for others with DO, without what DO adds
@@ -128,8 +128,8 @@ class QueryCoalescer {
   void GiveUp(const PendingQuestions::Surplus& surplus, SteadyTime now);
 
   Task<> Run(std::unique_ptr<PendingExchange> exchange);
-  // Whether the exchange is over; if not, those are left who have time for another round.
-  bool CompleteWaiting(PendingExchange& exchange, const Outcome& outcome, bool out_of_time, SteadyTime now);
+  // Whether the exchange is over; if not, those are left for whom it is asked again.
+  bool CompleteWaiting(PendingExchange& exchange, const Outcome& outcome, const absl::Status& status, SteadyTime now);
   // What a response, or the lack of one, means for those who wait; stores an answer where it may be used again.
   Outcome Conclude(const PendingExchange& exchange, const absl::StatusOr<UpstreamResponse>& response,
                    const ExchangeTrace& trace);

@@ -91,7 +91,7 @@ TEST_F(BusyCheckThreadTest, WhatWaitsIsBoundedByItsCostAndTheLoopGoesOn) {
   for (size_t i = 0; i < kRoom; ++i) EXPECT_FALSE(Start(For("a", kCost)).ready()) << i;
   Outcome<absl::Status>& refused = Start(For("a", kCost));
   ASSERT_TRUE(refused.ready());
-  EXPECT_EQ(refused->code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(refused->code(), absl::StatusCode::kAborted);
   EXPECT_EQ(Ran(), std::string(kRoom, 'a'));
 }
 
@@ -101,7 +101,7 @@ TEST_F(BusyCheckThreadTest, WhoHasMuchWaitingGivesUpItsLastForOthers) {
   for (size_t i = 0; i < kRoom; ++i) Start(For("a", kCost));
   EXPECT_FALSE(Start(For("b", kCost)).ready());
   ASSERT_TRUE(waiting_[kRoom - 1]->ready());
-  EXPECT_EQ((*waiting_[kRoom - 1])->code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ((*waiting_[kRoom - 1])->code(), absl::StatusCode::kAborted);
   EXPECT_LE(Ran().find('b'), 1U);
 }
 
@@ -113,7 +113,7 @@ TEST_F(BusyCheckThreadTest, WhatNobodyNeedsAnyMoreIsTakenBack) {
   cancellation.Cancel();
   clock_.Advance(std::chrono::milliseconds(500));
   EXPECT_EQ(cancelled.Wait(loop_).code(), absl::StatusCode::kCancelled);
-  EXPECT_EQ(late.Wait(loop_).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(late.Wait(loop_).code(), absl::StatusCode::kAborted);
   EXPECT_EQ(Ran(), "c");
   Outcome<absl::Status>& too_late = Start(For("d", 1000, Deadline(SteadyTime::max()), &cancellation));
   EXPECT_EQ(too_late.Wait(loop_).code(), absl::StatusCode::kCancelled);

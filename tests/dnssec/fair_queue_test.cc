@@ -101,6 +101,17 @@ TEST_F(FairQueueTest, WhoHasMostWaitingMakesRoom) {
   EXPECT_EQ(given_up_, "aaaa");
 }
 
+TEST_F(FairQueueTest, NobodyLeavesForWhatIsRefused) {
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(Push(1, "a.", 1000, 'a'));
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(Push(2, "b.", 1000, 'b'));
+  EXPECT_FALSE(Push(3, "c.", 60'000, 'c')) << "it has most waiting, with this one";
+  EXPECT_FALSE(Push(1, "a.", 20'000, 'a'));
+  EXPECT_EQ(given_up_, "");
+  EXPECT_TRUE(Push(3, "c.", 3000, 'c'));
+  EXPECT_EQ(given_up_.size(), 3U);
+  EXPECT_EQ(PopAll().size(), 98U);
+}
+
 TEST_F(FairQueueTest, WhatIsTakenOutIsGoneAndCostsNothing) {
   std::vector<char> given_up;
   const auto place = queue_.Push({1, "a.", kCostMax}, 'a', given_up);

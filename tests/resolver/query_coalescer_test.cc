@@ -238,6 +238,44 @@ TEST_F(QueryCoalescerTest, AnAnswerThatCrossesTheTakingBackIsKept) {
   EXPECT_EQ(cache_.Total(clock_.Now()).insertions, 1U);
 }
 
+// Who floods is not to take those along who ask for the same.
+TEST_F(QueryCoalescerTest, X9_WhereTheShareOfWhoCameFirstIsUsedUpItIsAskedInTheNameOfTheOthers) {
+  upstream_.SetAnswer([this](const Octets& query) -> absl::StatusOr<Octets> {
+    if (upstream_.asked().back().asker == upstream_.asked().front().asker) return absl::AbortedError("fake: too many");
+    return PositiveAnswerTo(query);
+  });
+  const Asked& first = Ask("www.d0.test.", ClientNumber(0));
+  const Asked& same = Ask("www.d0.test.", ClientNumber(0));
+  const Asked& other = Ask("www.d0.test.", ClientNumber(1));
+  const Asked& third = Ask("www.d0.test.", ClientNumber(2));
+  Turn();
+  upstream_.ReleaseOne();
+  Turn();
+  for (const Asked* asked : {&first, &same}) {
+    ASSERT_EQ(asked->completed, 1);
+    EXPECT_EQ(asked->resolution->rcode, Rcode::kServFail);
+    EXPECT_EQ(asked->resolution->errors[0].text, "fake: too many");
+  }
+  EXPECT_EQ(other.completed, 0);
+  upstream_.Release();
+  Turn();
+  for (const Asked* asked : {&other, &third}) {
+    ASSERT_EQ(asked->completed, 1);
+    EXPECT_TRUE(asked->resolution->image);
+  }
+  EXPECT_EQ(upstream_.asked().size(), 2U);
+  EXPECT_EQ(statistics().asked_again.value(), 1U);
+}
+
+TEST_F(QueryCoalescerTest, X9_WhereNobodysShareIsEnoughEachIsTriedOnce) {
+  upstream_.SetAnswer([](const Octets&) -> absl::StatusOr<Octets> { return absl::AbortedError("fake: too many"); });
+  for (size_t i = 0; i < 12; ++i) Ask("www.d0.test.", ClientNumber(i % 3));
+  Turn();
+  upstream_.Release();
+  Turn();
+  EXPECT_EQ(upstream_.asked().size(), 3U);
+}
+
 // Any order of questions, answers and clients: nobody is forgotten, nobody is answered twice, no limit is exceeded.
 TEST_F(QueryCoalescerTest, EveryWaiterIsCompletedExactlyOnce) {
   std::mt19937 random(7);
@@ -259,8 +297,9 @@ TEST_F(QueryCoalescerTest, EveryWaiterIsCompletedExactlyOnce) {
     }
     EXPECT_LE(upstream_.held(), 4 * kPlaces);
     if (below(400) == 0) {
-      upstream_.SetAnswer([fails = below(2) == 0](const Octets& query) -> absl::StatusOr<Octets> {
-        if (fails) return absl::DeadlineExceededError("fake: nobody answered");
+      upstream_.SetAnswer([how = below(4)](const Octets& query) -> absl::StatusOr<Octets> {
+        if (how == 0) return absl::DeadlineExceededError("fake: nobody answered");
+        if (how == 1) return absl::AbortedError("fake: too many");
         return PositiveAnswerTo(query, 0);
       });
     }
