@@ -172,7 +172,7 @@ TEST_F(CacheReplayTest, A7_RandomSubdomainFloodCostsTheOthersTwoPointsOfTheHitRa
   Hits before;
   Hits during;
   uint32_t flood = 0;
-  for (int n = 0; n < 500'000; ++n) {
+  for (int n = 0; n < 390'000; ++n) {
     Ask(names.Next(), n < 200'000 ? warming : n < 350'000 ? before : during, 3'600);
     // Ten times as many as there are good queries.
     for (int vain = 0; n >= 350'000 && vain < 10; ++vain) AskInVain(flood++);
