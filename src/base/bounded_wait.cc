@@ -1,4 +1,4 @@
-#include "dnssec/bounded_wait.h"
+#include "base/bounded_wait.h"
 
 #include <chrono>
 
@@ -27,7 +27,7 @@ absl::Status BoundedWait::Over() const {
   if (cancellation_ != nullptr && cancellation_->cancelled()) {
     return absl::CancelledError("nobody waits for the answer any more");
   }
-  if (deadline_.ExpiredAt(clock_.Now())) return absl::DeadlineExceededError("validation: no time is left");
+  if (deadline_.ExpiredAt(clock_.Now())) return absl::DeadlineExceededError("no time is left");
   return absl::OkStatus();
 }
 

@@ -1,5 +1,5 @@
-#ifndef DOTWARD_DNSSEC_BOUNDED_WAIT_H_
-#define DOTWARD_DNSSEC_BOUNDED_WAIT_H_
+#ifndef DOTWARD_BASE_BOUNDED_WAIT_H_
+#define DOTWARD_BASE_BOUNDED_WAIT_H_
 
 #include <absl/status/status.h>
 
@@ -37,4 +37,4 @@ class BoundedWait {
 
 }  // namespace dotward
 
-#endif  // DOTWARD_DNSSEC_BOUNDED_WAIT_H_
+#endif  // DOTWARD_BASE_BOUNDED_WAIT_H_

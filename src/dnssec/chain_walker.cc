@@ -4,9 +4,9 @@
 #include <string_view>
 #include <utility>
 
+#include "base/bounded_wait.h"
 #include "base/strings.h"
 #include "dns/registrable_domain.h"
-#include "dnssec/bounded_wait.h"
 #include "dnssec/name_tools.h"
 #include "dnssec/work_estimate.h"
 

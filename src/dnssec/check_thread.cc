@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/bounded_wait.h"
 #include "dns/registrable_domain.h"
-#include "dnssec/bounded_wait.h"
 #include "dnssec/name_tools.h"
 
 namespace dotward {
