@@ -26,6 +26,7 @@ struct ExchangeTrace {
   uint32_t total_us = 0;   // of the whole exchange
   uint32_t waited_us = 0;  // until the question was put on a connection: connecting, handshake, a free place
   uint32_t answer_us = 0;  // from there to the answer, or to the end
+  uint32_t octets = 0;     // of the responses that came, of all exchanges with this trace
   uint8_t attempts = 0;    // servers that were asked
   uint8_t hedges = 0;      // of them, those asked beside another because that one was late
   uint8_t sent_again = 0;  // times that a question was put on another connection, or into another datagram

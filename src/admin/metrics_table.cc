@@ -237,7 +237,9 @@ const std::vector<Metric>& Table() {
        Truncated},
       {"dotward_limited_total", kCounter,
        "What was done to those who wanted more than their share: waits given up because of the limit of one client, of "
-       "one domain, of the process; connections refused because of all, or of one client; queries dropped.", {"action"},
+       "one domain, of the process; questions asked later because of large answers; connections refused because of "
+       "all, or of one client; queries dropped.",
+       {"action"},
        "/limited/{action}", LimitedBy},
       {"dotward_query_log_lines_total", kCounter,
        "Lines of the query log: written, dropped because its thread was behind, lost because the file did not take "

@@ -27,6 +27,7 @@ void AddExchanges(const QueryCoalescer::Statistics& statistics, StatisticsSnapsh
                         {"in_flight", statistics.in_flight.value()},
                         {"asked_again", statistics.asked_again.value()},
                         {"joined", statistics.joined.value()},
+                        {"paced", statistics.paced.value()},
                         {"answered_late", statistics.answered_late.value()},
                         {"without_dnssec", statistics.without_dnssec.value()},
                         {"denied_by_cut", statistics.denied_by_cut.value()},
@@ -62,6 +63,7 @@ NamedCounts Limited(const StatisticsSnapshot& snapshot) {
   return {{"give_up_client", client},
           {"give_up_domain", suffix},
           {"give_up_process", CountOf(snapshot.exchanges, "over_limit") - client - suffix},
+          {"pace_large_answers", CountOf(snapshot.exchanges, "paced")},
           {"refuse_connection", snapshot.streams.refused_total},
           {"refuse_connection_client", snapshot.streams.refused_per_client},
           {"drop_pending", snapshot.udp.dropped_pending + snapshot.streams.dropped_pending}};

@@ -15,10 +15,11 @@ enum class LimitReason : uint8_t {
   kWaitingOfClient,    // limits.waiting_per_client
   kWaitingOfDomain,    // Limits::kPendingPerSuffixMax, or half of a client's places
   kWaitingOfAll,       // Limits::kExchangesMax
+  kLargeAnswers,       // ResolverLimits::kLargeAnswersPerSecond
   kConnectionsClient,  // limits.tcp_connections_per_client
   kConnectionsAll,     // limits.tcp_connections
 };
-inline constexpr size_t kLimitReasons = 6;
+inline constexpr size_t kLimitReasons = 7;
 
 // Says in the log who was limited and why: the first time at once, then one line a minute with the number of times and
 // with the client (an address, or the prefix that counts as one client) that it happened to most. Costs a few dozen

@@ -106,6 +106,7 @@ constexpr std::array<LimitEvent, kLimitReasons> kLimitEvents = {{
     {LogLevel::kWarning, "client waits for too many answers, so its oldest waits end"},
     {LogLevel::kWarning, "too many answers of one domain are waited for, so the oldest waits end"},
     {LogLevel::kWarning, "too many answers are waited for, so the oldest waits end"},
+    {LogLevel::kWarning, "client asks for too many large answers, so its questions wait"},
     {LogLevel::kWarning, "client has too many connections"},
     {LogLevel::kWarning, "too many connections"},
 }};

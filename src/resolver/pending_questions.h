@@ -16,6 +16,7 @@
 #include "cache/name_hash.h"
 #include "dotward/response_cache.h"
 #include "dotward/upstream.h"
+#include "resolver/large_answer_pace.h"
 #include "resolver/stale_waits.h"
 
 namespace dotward {
@@ -60,11 +61,13 @@ struct PendingExchange {
   IntrusiveList<PendingWaiter, &PendingWaiter::in_exchange> waiting;  // by age
 
   // The coalescer's. What is told apart by DO is for who did not set it and who did.
-  std::array<bool, 2> wanted{};        // somebody has waited for the answer in this form
-  std::array<bool, 2> stale_sought{};  // and something stale was looked for
-  std::unique_ptr<StaleAnswer> stale;  // null where nothing was found, as nearly always
-  uint64_t returns = 0;                // RouteCondition::returns when it was asked
-  bool refresh = false;                // no client has come since it was begun
+  std::array<bool, 2> wanted{};           // somebody has waited for the answer in this form
+  std::array<bool, 2> stale_sought{};     // and something stale was looked for
+  std::unique_ptr<StaleAnswer> stale;     // null where nothing was found, as nearly always
+  uint64_t returns = 0;                   // RouteCondition::returns when it was asked
+  bool refresh = false;                   // no client has come since it was begun
+  uint32_t paced_octets = 0;              // that were taken for the answer, see LargeAnswerPace
+  LargeAnswerPace::Turn* turn = nullptr;  // while it waits for its turn
 
   // The book's.
   PendingSuffix* suffix = nullptr;  // null until somebody has to know

@@ -69,6 +69,7 @@ QueryCoalescer::QueryCoalescer(asio::io_context& loop, Upstream& upstream, Respo
       pending_(options.pending),
       failures_(options.failure_ttl, options.pending.hash_seed),
       stale_waits_(loop, clock, options.stale_client_timeout, [this](StaleAnswer& stale) { TellStale(stale); }),
+      pace_(loop, clock),
       completions_(loop, clock),
       exchanges_running_(loop),
       inbox_(loop,
@@ -93,6 +94,7 @@ void QueryCoalescer::Adopt(const Options& options) {
 Task<> QueryCoalescer::Join() {
   co_await exchanges_running_.Join();
   co_await stale_waits_.Join();
+  co_await pace_.Join();
 }
 
 QueryCoalescer::Outlook QueryCoalescer::OutlookOf(const UpstreamQuery& query, SteadyTime now) const {
@@ -149,9 +151,12 @@ CacheKey QueryCoalescer::AskedAs(const CacheKey& question) const {
   return asked;
 }
 
+IpPrefix QueryCoalescer::PrefixOf(const IpAddress& client) const {
+  return ClientPrefix(client, options_.pending.ipv4_prefix, options_.pending.ipv6_prefix);
+}
+
 uint16_t QueryCoalescer::AskerOf(const IpAddress& client) const {
-  const PendingQuestions::Options& options = options_.pending;
-  return static_cast<uint16_t>(absl::HashOf(ClientPrefix(client, options.ipv4_prefix, options.ipv6_prefix).address));
+  return static_cast<uint16_t>(absl::HashOf(PrefixOf(client).address));
 }
 
 // In the order in which it is good: the answer itself, then what follows from another.
@@ -224,6 +229,7 @@ void QueryCoalescer::Join(PendingExchange& exchange, ResolutionWaiter& waiter, S
     return completions_.Complete(waiter, StaleFor(*exchange.stale, dnssec_ok));
   }
   pending_.Wait(waiter, exchange);
+  if (exchange.turn != nullptr) pace_.Offer(*exchange.turn, AskerOf(waiter.client));
   while (const auto surplus = pending_.FindSurplus(waiter)) GiveUp(*surplus, now);
 }
 
@@ -261,8 +267,7 @@ void QueryCoalescer::TellStale(const StaleAnswer& stale) {
 void QueryCoalescer::GiveUp(const PendingQuestions::Surplus& surplus, SteadyTime now) {
   if (surplus.waiter != nullptr) {
     statistics_.over_limit.Add();
-    LogLimited(ReasonOf(surplus.limit),
-               ClientPrefix(surplus.waiter->client, options_.pending.ipv4_prefix, options_.pending.ipv6_prefix), now);
+    LogLimited(ReasonOf(surplus.limit), PrefixOf(surplus.waiter->client), now);
     switch (surplus.limit) {
       case PendingQuestions::Limit::kClient:
         statistics_.given_up_client.Add();
@@ -297,8 +302,12 @@ Task<> QueryCoalescer::Run(std::unique_ptr<PendingExchange> exchange) {
   ExchangeTrace trace;
   exchange->query.trace = &trace;
   while (true) {
-    const absl::StatusOr<UpstreamResponse> response = co_await upstream_.Exchange(exchange->query, exchange->deadline);
+    const absl::StatusOr<UpstreamResponse> response = co_await Ask(*exchange);
     const bool taken_back = exchange->cancellation.cancelled();
+    // What is taken back comes all the same, and is paid for.
+    const uint32_t taken = std::exchange(exchange->paced_octets, 0);
+    const uint32_t came = std::exchange(trace.octets, 0);
+    if (!taken_back) pace_.Settle(exchange->query.asker, taken, came);
     // Nobody waits for it, but an answer is an answer.
     if (taken_back && !response.ok()) break;
     const Outcome outcome = Conclude(*exchange, response, trace);
@@ -314,6 +323,29 @@ Task<> QueryCoalescer::Run(std::unique_ptr<PendingExchange> exchange) {
   if (exchange->stale != nullptr) stale_waits_.Remove(*exchange->stale);
   if (exchange->refresh) --refreshes_;
   statistics_.in_flight.Subtract();
+}
+
+Task<absl::StatusOr<UpstreamResponse>> QueryCoalescer::Ask(PendingExchange& exchange) {
+  const std::optional<uint32_t> taken = pace_.Take(exchange.query.asker);
+  if (!taken) return AskInTurn(&exchange);
+  exchange.paced_octets = *taken;
+  return upstream_.Exchange(exchange.query, exchange.deadline);
+}
+
+Task<absl::StatusOr<UpstreamResponse>> QueryCoalescer::AskInTurn(PendingExchange* exchange) {
+  statistics_.paced.Add();
+  if (const PendingWaiter* const first = exchange->waiting.front()) {
+    LogLimited(LimitReason::kLargeAnswers, PrefixOf(first->client), clock_.Now());
+  }
+  LargeAnswerPace::Turn turn(exchange->query.asker);
+  exchange->turn = &turn;
+  const absl::Status waited = co_await pace_.Wait(&turn, exchange->deadline, &exchange->cancellation);
+  exchange->turn = nullptr;
+  if (!waited.ok()) co_return waited;
+  exchange->query.asker = turn.asker();
+  exchange->paced_octets = turn.taken();
+  absl::StatusOr<UpstreamResponse> response = co_await upstream_.Exchange(exchange->query, exchange->deadline);
+  co_return response;
 }
 
 // Those who joined late have time left when the first one's is over, and those who joined from elsewhere have a share

@@ -15,6 +15,7 @@
 #include "dotward/upstream.h"
 #include "resolver/completion_batch.h"
 #include "resolver/failure_memory.h"
+#include "resolver/large_answer_pace.h"
 #include "resolver/pending_questions.h"
 #include "resolver/resolution.h"
 #include "resolver/stale_waits.h"
@@ -53,6 +54,7 @@ class QueryCoalescer {
     Counter without_dnssec;       // clients that got what was fetched for others with DO, without what DO adds
     Counter denied_by_cut;        // clients that asked for a name below one that is known not to exist
     Counter failures_remembered;  // clients that were answered by an earlier failure, without another exchange
+    Counter paced;                // questions that waited because of large answers, see LargeAnswerPace
     Counter prefetches;           // exchanges that were begun for the cache alone
     Counter prefetches_refused;   // those that were not begun, because too much was under way
     Counter failures;             // exchanges that ended without a usable response, those taken back apart
@@ -111,6 +113,8 @@ class QueryCoalescer {
   void Admit(ResolutionWaiter& waiter, SteadyTime now);
   // The question as it is asked, and known while it is under way.
   CacheKey AskedAs(const CacheKey& question) const;
+  // What counts as one client.
+  IpPrefix PrefixOf(const IpAddress& client) const;
   uint16_t AskerOf(const IpAddress& client) const;
   // What can be said without asking; null where nothing can.
   ResolutionPtr FromCache(const CacheKey& question, const RouteCondition& route, SteadyTime now);
@@ -128,6 +132,9 @@ class QueryCoalescer {
   void GiveUp(const PendingQuestions::Surplus& surplus, SteadyTime now);
 
   Task<> Run(std::unique_ptr<PendingExchange> exchange);
+  // At once, or when it is the client's turn.
+  Task<absl::StatusOr<UpstreamResponse>> Ask(PendingExchange& exchange);
+  Task<absl::StatusOr<UpstreamResponse>> AskInTurn(PendingExchange* exchange);
   // Whether the exchange is over; if not, those are left for whom it is asked again.
   bool CompleteWaiting(PendingExchange& exchange, const Outcome& outcome, const absl::Status& status, SteadyTime now);
   // What a response, or the lack of one, means for those who wait; stores an answer where it may be used again.
@@ -153,6 +160,7 @@ class QueryCoalescer {
   PendingQuestions pending_;
   FailureMemory failures_;
   StaleWaits stale_waits_;
+  LargeAnswerPace pace_;
   size_t refreshes_ = 0;  // under way, and no client has come
   CompletionBatch completions_;
   TaskGroup exchanges_running_;

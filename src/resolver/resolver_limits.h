@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace dotward {
 
@@ -27,6 +28,14 @@ struct ResolverLimits {
   // eighth of what there may be, so that it is never at the cost of a client's question.
   static constexpr size_t kRefreshesMax = 64;
   static constexpr size_t kRefreshExchangesMax = 2'000;
+
+  // Octets of an answer up to which it is no large one; what a client may have of larger ones beyond that, at once and
+  // in a second; and how often it is looked whose turn has come. A message of 64 KiB can keep the loop for half a
+  // millisecond.
+  static constexpr size_t kLargeAnswer = 4'096;
+  static constexpr int64_t kLargeAnswersAtOnce = 512 * 1024;
+  static constexpr int64_t kLargeAnswersPerSecond = 8 * 1024 * 1024;
+  static constexpr std::chrono::milliseconds kLargeAnswerTurn{2};
 
   // Names above the one asked for that are looked up, for one of them may be denied. Names in use have half as many
   // labels; one of 127 must not cost 126 look-ups.

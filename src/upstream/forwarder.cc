@@ -351,7 +351,11 @@ Task<absl::StatusOr<UpstreamResponse>> Forwarder::RunRace(ZoneReference zone, co
   while (!race.Advance(Now())) co_await race.Sleep();
   // What was asked under another plan says nothing of this one's upstreams.
   if (zone.plan == plans_) Watch(race, zones_[zone.number], Now());
-  if (query.trace != nullptr) *query.trace = race.Trace(Now());
+  if (query.trace != nullptr) {
+    const uint32_t octets = query.trace->octets;
+    *query.trace = race.Trace(Now());
+    query.trace->octets += octets;
+  }
   co_return race.Result();
 }
 

@@ -102,7 +102,7 @@ StatisticsSnapshot SomeSnapshot() {
   for (DurationTotals& durations : snapshot.queries.durations) durations = SomeDurations(different);
   QueryCoalescer::Statistics exchanges;
   for (Counter* counter :
-       {&exchanges.exchanges, &exchanges.asked_again, &exchanges.joined, &exchanges.answered_late,
+       {&exchanges.exchanges, &exchanges.asked_again, &exchanges.joined, &exchanges.answered_late, &exchanges.paced,
         &exchanges.without_dnssec, &exchanges.denied_by_cut, &exchanges.prefetches, &exchanges.prefetches_refused,
         &exchanges.failures_remembered, &exchanges.failures, &exchanges.taken_back, &exchanges.given_up_client,
         &exchanges.given_up_suffix, &exchanges.in_flight}) {
@@ -246,9 +246,9 @@ TEST_F(StatisticsAgreementTest, EveryNumberOfTheJsonIsAMetricOrFollowsFromSome) 
     }
   }
   // Times, sums over labels, parts of sums, and what a histogram shows better.
-  for (const char* known :
-       {"/schema", "/time", "/started", "/uptime_seconds", "/cache/lru_age_seconds", "/queries/udp", "/queries/tcp",
-        "/queries/tls", "/exchanges/over_limit", "/exchanges/given_up_client", "/exchanges/given_up_suffix"}) {
+  for (const char* known : {"/schema", "/time", "/started", "/uptime_seconds", "/cache/lru_age_seconds", "/queries/udp",
+                            "/queries/tcp", "/queries/tls", "/exchanges/over_limit", "/exchanges/given_up_client",
+                            "/exchanges/given_up_suffix", "/exchanges/paced"}) {
     EXPECT_EQ(paths.erase(known), 1U) << known;
   }
   for (const char* name : {"a", "b"}) {

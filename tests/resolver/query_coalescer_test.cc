@@ -276,6 +276,53 @@ TEST_F(QueryCoalescerTest, X9_WhereNobodysShareIsEnoughEachIsTriedOnce) {
   EXPECT_EQ(upstream_.asked().size(), 3U);
 }
 
+TEST_F(QueryCoalescerTest, X7_WhoAsksForLargeAnswersWaitsAndThoseWhoJoinDoNot) {
+  const std::vector<Rdata> many(4000, A("192.0.2.1"));
+  upstream_.SetAnswer([&](const Octets& query) { return PositiveAnswerTo(query, 0, many); });
+  upstream_.Release();
+  // Nobody knows yet how large they are; all of it is paid for afterwards.
+  for (size_t i = 0; i < kPlaces; ++i) {
+    Ask("large" + std::to_string(i) + ".test.", ClientNumber(1));
+    Turn();
+  }
+  while (statistics().paced.value() == 0) {
+    Ask("large.test.", ClientNumber(1));
+    Turn();
+  }
+  const Asked& waits = asked_.back();
+  EXPECT_EQ(waits.completed, 0);
+  const size_t before = upstream_.asked().size();
+  const Asked& other = Ask("other.test.", ClientNumber(2));
+  Turn();
+  EXPECT_EQ(other.completed, 1);
+  EXPECT_EQ(upstream_.asked().size(), before + 1);
+  const Asked& joins = Ask("large.test.", ClientNumber(3));
+  Turn();
+  EXPECT_EQ(joins.completed, 1);
+  EXPECT_EQ(waits.completed, 1);
+  EXPECT_EQ(upstream_.asked().size(), before + 2);
+}
+
+TEST_F(QueryCoalescerTest, WhoWaitsForATurnIsGivenUpAsOthersAre) {
+  const std::vector<Rdata> many(4000, A("192.0.2.1"));
+  upstream_.SetAnswer([&](const Octets& query) { return PositiveAnswerTo(query, 0, many); });
+  upstream_.Release();
+  for (size_t i = 0; statistics().paced.value() == 0; ++i) {
+    Ask("large" + std::to_string(i) + ".test.", ClientNumber(1));
+    Turn();
+  }
+  const Asked& oldest = asked_.back();
+  for (size_t i = 0; i < kPlaces; ++i) Ask("more.d" + std::to_string(i) + ".test.", ClientNumber(1));
+  Turn();
+  ExpectGivenUp(oldest, "this client has too many");
+  EXPECT_EQ(statistics().taken_back.value(), 1U);
+  while (statistics().in_flight.value() > 0) {
+    clock_.Advance(seconds(1));
+    loop_.restart();
+    loop_.run_one();
+  }
+}
+
 // Any order of questions, answers and clients: nobody is forgotten, nobody is answered twice, no limit is exceeded.
 TEST_F(QueryCoalescerTest, EveryWaiterIsCompletedExactlyOnce) {
   std::mt19937 random(7);

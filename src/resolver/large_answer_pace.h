@@ -1,0 +1,94 @@
+#ifndef DOTWARD_RESOLVER_LARGE_ANSWER_PACE_H_
+#define DOTWARD_RESOLVER_LARGE_ANSWER_PACE_H_
+
+#include <absl/status/status.h>
+
+#include <array>
+#include <asio/io_context.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "base/await.h"
+#include "base/deadline.h"
+#include "base/intrusive_list.h"
+#include "dotward/clock.h"
+#include "dotward/task.h"
+
+namespace dotward {
+
+class BoundedWait;
+
+// How fast each client is served with large answers. They all come over the same few connections and are read by one
+// loop, one after the other, so whoever asks for nothing but large ones would keep everybody waiting behind them. What
+// is larger than most answers ever are is taken from an allowance of the client's, which fills as time goes by; who has
+// used it up waits until it is filled, and nobody else does. How large an answer will be nobody knows: until it has
+// come it is taken for as large as the client's last ones. Clients are told apart by hash (UpstreamQuery::asker): some
+// of them share an allowance. One event loop; not thread-safe.
+class LargeAnswerPace {
+ public:
+  // A question that waits for its turn, on the stack of who waits.
+  class Turn {
+   public:
+    explicit Turn(uint16_t asker) : asker_(asker) {}
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+    uint16_t asker() const { return asker_; }   // in whose name it is asked
+    uint32_t taken() const { return *taken_; }  // once its turn has come
+
+   private:
+    friend class LargeAnswerPace;
+    uint16_t asker_;
+    std::optional<uint32_t> taken_;
+    BoundedWait* wait_ = nullptr;
+    ListHook<Turn> in_allowance_;
+  };
+
+  // Both must outlive it.
+  LargeAnswerPace(asio::io_context& loop, const Clock& clock);
+
+  // The octets that are taken for an answer, until Settle; nullopt where it has to wait for its turn.
+  std::optional<uint32_t> Take(uint16_t asker);
+  // Ends when it is the question's turn, for which the octets are taken; or with kCancelled, or with kAborted at the
+  // deadline. Turns of one allowance come in the order in which they were waited for.
+  Task<absl::Status> Wait(Turn* turn, Deadline deadline, Cancellation* cancellation);
+  // Somebody else asks for the same: where they need not wait, it is asked in their name.
+  void Offer(Turn& turn, uint16_t asker);
+  // So many octets came, in all; 0 where none did.
+  void Settle(uint16_t asker, uint32_t taken, size_t octets);
+
+  // Ends when nobody waits.
+  Task<> Join() { return timer_running_.Join(); }
+
+ private:
+  // Of those whose hash is the same in the last bits.
+  struct Allowance {
+    int64_t octets = 0;                // as of `at`; below zero where more came than was taken
+    SteadyTime at{SteadyTime::min()};  // it was full before
+    uint32_t expected = 0;             // of an answer, above what is free
+    IntrusiveList<Turn, &Turn::in_allowance_> waiting;
+    ListHook<Allowance> in_waited_for;
+  };
+  static constexpr size_t kAllowances = 256;
+
+  Allowance& Of(uint16_t asker) { return allowances_[asker % kAllowances]; }
+  void Fill(Allowance& allowance, SteadyTime now) const;
+  std::optional<uint32_t> TakeFrom(Allowance& allowance);
+  void Enter(Turn& turn);
+  void Leave(Turn& turn);
+  void Begin(Turn& turn, uint32_t taken);
+  void BeginDue(Allowance& allowance);
+  Task<> RunTimer();
+
+  asio::io_context& loop_;
+  const Clock& clock_;
+  std::array<Allowance, kAllowances> allowances_;
+  IntrusiveList<Allowance, &Allowance::in_waited_for> waited_for_;
+  SteadyTimer timer_;
+  TaskGroup timer_running_;
+};
+
+}  // namespace dotward
+
+#endif  // DOTWARD_RESOLVER_LARGE_ANSWER_PACE_H_

@@ -1,0 +1,183 @@
+#include "resolver/large_answer_pace.h"
+
+#include <gtest/gtest.h>
+
+#include <asio/io_context.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "resolver/resolver_limits.h"
+#include "testing/manual_clock.h"
+
+namespace dotward {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr size_t kFree = ResolverLimits::kLargeAnswer;
+constexpr int64_t kFull = ResolverLimits::kLargeAnswersAtOnce;
+constexpr size_t kLarge = 32 * 1024;  // above what is free
+constexpr size_t kAtOnce = kFull / kLarge;
+
+class LargeAnswerPaceTest : public ::testing::Test {
+ protected:
+  struct Waiter {
+    explicit Waiter(uint16_t asker) : turn(asker) {}
+    LargeAnswerPace::Turn turn;
+    Cancellation cancellation;
+    std::optional<absl::Status> ended;
+  };
+  ~LargeAnswerPaceTest() override {
+    for (const auto& waiter : waiters_) waiter->cancellation.Cancel();
+    loop_.restart();
+    loop_.run();
+  }
+
+  // Asks, and gets an answer of that size.
+  void Ask(uint16_t asker, size_t octets) {
+    const std::optional<uint32_t> taken = pace_.Take(asker);
+    ASSERT_TRUE(taken.has_value());
+    pace_.Settle(asker, *taken, octets);
+  }
+  // As often as it may at once.
+  size_t AskWhileItMay(uint16_t asker, size_t octets) {
+    size_t asked = 0;
+    while (const std::optional<uint32_t> taken = pace_.Take(asker)) {
+      pace_.Settle(asker, *taken, octets);
+      ++asked;
+    }
+    return asked;
+  }
+  Waiter& Wait(uint16_t asker, Deadline deadline = Deadline(SteadyTime::max())) {
+    waiters_.push_back(std::make_unique<Waiter>(asker));
+    tasks_.Spawn(RunWait(waiters_.back().get(), deadline));
+    Turn();
+    return *waiters_.back();
+  }
+  Task<> RunWait(Waiter* waiter, Deadline deadline) {
+    waiter->ended = co_await pace_.Wait(&waiter->turn, deadline, &waiter->cancellation);
+  }
+  void Turn() {
+    loop_.restart();
+    loop_.poll();
+  }
+  // Lets time pass, and whoever's turn it is then go on.
+  void Pass(Duration time) {
+    clock_.Advance(time);
+    loop_.restart();
+    for (int i = 0; i < 20 && loop_.run_one() != 0; ++i) {
+    }
+  }
+  std::string Ended() const {
+    std::string ended;
+    for (const auto& waiter : waiters_) ended += !waiter->ended ? '.' : waiter->ended->ok() ? 'o' : 'x';
+    return ended;
+  }
+
+  asio::io_context loop_;
+  ManualClock clock_;
+  LargeAnswerPace pace_{loop_, clock_};
+  TaskGroup tasks_{loop_};
+  std::vector<std::unique_ptr<Waiter>> waiters_;
+};
+
+TEST_F(LargeAnswerPaceTest, OrdinaryAnswersAreFreeHoweverMany) {
+  for (int i = 0; i < 100'000; ++i) Ask(1, kFree);
+  EXPECT_EQ(pace_.Take(1), 0U);
+}
+
+TEST_F(LargeAnswerPaceTest, X7_LargeAnswersAreGivenAsFastAsTheAllowanceFills) {
+  EXPECT_NEAR(static_cast<double>(AskWhileItMay(1, kFree + kLarge)), kAtOnce, 1);
+  size_t asked = 0;
+  for (int i = 0; i < 100; ++i) {
+    clock_.Advance(milliseconds(10));
+    asked += AskWhileItMay(1, kFree + kLarge);
+  }
+  EXPECT_NEAR(static_cast<double>(asked), ResolverLimits::kLargeAnswersPerSecond / static_cast<double>(kLarge), 2);
+}
+
+TEST_F(LargeAnswerPaceTest, X7_OthersDoNotFeelIt) {
+  AskWhileItMay(1, kFree + kLarge);
+  Wait(1);
+  EXPECT_EQ(pace_.Take(2), 0U);
+  EXPECT_EQ(Ended(), ".");
+}
+
+// As many as it has open at once, since nothing told how large their answers would be.
+TEST_F(LargeAnswerPaceTest, WhatCameUnexpectedIsPaidForAfterwards) {
+  std::vector<uint32_t> taken;
+  for (int i = 0; i < 200; ++i) taken.push_back(*pace_.Take(1));
+  for (const uint32_t octets : taken) pace_.Settle(1, octets, kFree + kLarge);
+  EXPECT_EQ(pace_.Take(1), std::nullopt);
+  const auto debt = static_cast<int64_t>(200 * kLarge) - kFull;
+  const int64_t until_next = (debt + static_cast<int64_t>(kLarge)) * 1000 / ResolverLimits::kLargeAnswersPerSecond;
+  clock_.Advance(milliseconds(until_next - 5));
+  EXPECT_EQ(pace_.Take(1), std::nullopt);
+  clock_.Advance(milliseconds(10));
+  EXPECT_EQ(pace_.Take(1), kLarge);
+}
+
+TEST_F(LargeAnswerPaceTest, WhatDoesNotComeIsGivenBack) {
+  Ask(1, kFree + kLarge);
+  for (int i = 0; i < 1000; ++i) Ask(1, 0);
+  EXPECT_EQ(pace_.Take(1), kLarge) << "an answer that did not come says nothing of the next one's size";
+}
+
+TEST_F(LargeAnswerPaceTest, SmallAnswersMakeItForgetTheLargeOne) {
+  Ask(1, UINT16_MAX);
+  for (int i = 0; i < 200; ++i) Ask(1, 100);
+  clock_.Advance(std::chrono::seconds(1));
+  EXPECT_EQ(pace_.Take(1), 0U);
+}
+
+TEST_F(LargeAnswerPaceTest, TurnsComeInTheirOrder) {
+  AskWhileItMay(1, kFree + kLarge);
+  for (int i = 0; i < 4; ++i) Wait(1);
+  EXPECT_EQ(pace_.Take(1), std::nullopt) << "who comes later is no earlier";
+  EXPECT_EQ(Ended(), "....");
+  Pass(milliseconds(2 * static_cast<int64_t>(kLarge) * 1000 / ResolverLimits::kLargeAnswersPerSecond + 1));
+  EXPECT_EQ(Ended(), "oo..");
+  EXPECT_EQ(waiters_[0]->turn.taken(), kLarge);
+  pace_.Settle(1, waiters_[0]->turn.taken(), 0);
+  Turn();
+  EXPECT_EQ(Ended(), "ooo.") << "what was given back is the next one's";
+  Pass(std::chrono::minutes(1));
+  EXPECT_EQ(Ended(), "oooo");
+}
+
+TEST_F(LargeAnswerPaceTest, NobodyWaitsLongerThanTheyWantTo) {
+  pace_.Settle(1, 0, kFree + 1000 * kLarge);
+  const Waiter& late = Wait(1, Deadline::After(clock_.Now(), milliseconds(500)));
+  Waiter& cancelled = Wait(1);
+  cancelled.cancellation.Cancel();
+  Turn();
+  ASSERT_TRUE(cancelled.ended);
+  EXPECT_EQ(cancelled.ended->code(), absl::StatusCode::kCancelled);
+  EXPECT_FALSE(late.ended);
+  clock_.Advance(milliseconds(500));
+  loop_.restart();
+  while (!late.ended) loop_.run_one();
+  EXPECT_EQ(late.ended->code(), absl::StatusCode::kAborted);
+}
+
+TEST_F(LargeAnswerPaceTest, SomebodyElseWhoHasTheirAllowanceNeedNotWaitWithThem) {
+  AskWhileItMay(1, kFree + kLarge);
+  AskWhileItMay(2, kFree + kLarge);
+  Waiter& waiter = Wait(1);
+  pace_.Offer(waiter.turn, 2);
+  Turn();
+  EXPECT_FALSE(waiter.ended);
+  EXPECT_EQ(waiter.turn.asker(), 1);
+  pace_.Offer(waiter.turn, 3);
+  Turn();
+  ASSERT_TRUE(waiter.ended);
+  EXPECT_TRUE(waiter.ended->ok());
+  EXPECT_EQ(waiter.turn.asker(), 3);
+  EXPECT_EQ(waiter.turn.taken(), 0U);
+}
+
+}  // namespace
+}  // namespace dotward
