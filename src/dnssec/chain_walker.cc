@@ -77,7 +77,9 @@ Task<absl::StatusOr<ZonePtr>> ChainWalker::Walk(Name name, Expect expect, WalkAl
   while (true) {
     if (anchors_->NegativeFor(name, clock_.WallNow()) != nullptr) co_return MakeZone(name, Verdict::Insecure());
     const TrustAnchors::Anchor* anchor = anchors_->ClosestTo(name);
-    if (anchor == nullptr) co_return MakeZone(name, {.state = ValidationState::kIndeterminate});
+    if (anchor == nullptr) {
+      co_return MakeZone(name, Verdict::Indeterminate(StrCat(name.ToString(), ": no trust anchor is above it")));
+    }
     const KeyCache::Position known = cache_.Locate(name, anchor->zone, clock_.Now());
     if (known.zone != nullptr && (!known.zone->verdict.secure() || known.nothing_below || known.lowest == name)) {
       co_return known.zone;

@@ -24,7 +24,7 @@ namespace dotward {
 // Questions with CD=0 go to the upstream with DO=1 and CD=1 (RFC 6840 §5.9), so that the verdict is ours. Of the answer
 //   secure         AD is set, and TTLs are no longer than the signatures allow (RFC 4035 §5.3.3)
 //   insecure       AD is clear; where that has a reason worth telling (RFC 8914) it is in the OPT record
-//   indeterminate  AD is clear: no trust anchor is above the name
+//   indeterminate  AD is clear: no trust anchor is above the name, as the OPT record says
 //   bogus          it is replaced by a SERVFAIL whose OPT record says why (RFC 8914), after another upstream was asked
 // Questions with CD=1, and classes other than IN, are handed on as they are; what they bring was not judged, whatever
 // its AD says. So are failures of the upstream, but for their AD. Where denials that were found secure say enough about

@@ -475,6 +475,7 @@ class DotwardTest(unittest.TestCase):
             for name, secure in (("www.island.lab", True), ("www.nsec.lab", others), ("www.unsigned.lab", False)):
                 reply = dnssec_lab.ask(server.address, server.port, name, "A")
                 self.assertEqual(reply.verdict(), ("NOERROR", secure), f"{name}: {reply}")
+                self.assertEqual(reply.codes(), [] if others or secure else [5], f"{name}: {reply}")
             # Without an anchor above, nothing is bogus.
             reply = dnssec_lab.ask(server.address, server.port, "www.altered.lab", "A")
             self.assertEqual(reply.verdict(), ("SERVFAIL" if others else "NOERROR", False), reply)
