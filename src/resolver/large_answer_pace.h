@@ -3,11 +3,11 @@
 
 #include <absl/status/status.h>
 
-#include <array>
 #include <asio/io_context.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/await.h"
 #include "base/deadline.h"
@@ -45,6 +45,9 @@ class LargeAnswerPace {
     ListHook<Turn> in_allowance_;
   };
 
+  // Askers have one together whose hashes leave the same remainder.
+  static constexpr size_t kAllowances = 2048;
+
   // Both must outlive it.
   LargeAnswerPace(asio::io_context& loop, const Clock& clock);
 
@@ -62,7 +65,6 @@ class LargeAnswerPace {
   Task<> Join() { return timer_running_.Join(); }
 
  private:
-  // Of those whose hash is the same in the last bits.
   struct Allowance {
     int64_t octets = 0;                // as of `at`; below zero where more came than was taken
     SteadyTime at{SteadyTime::min()};  // it was full before
@@ -70,7 +72,6 @@ class LargeAnswerPace {
     IntrusiveList<Turn, &Turn::in_allowance_> waiting;
     ListHook<Allowance> in_waited_for;
   };
-  static constexpr size_t kAllowances = 256;
 
   Allowance& Of(uint16_t asker) { return allowances_[asker % kAllowances]; }
   void Fill(Allowance& allowance, SteadyTime now) const;
@@ -83,7 +84,7 @@ class LargeAnswerPace {
 
   asio::io_context& loop_;
   const Clock& clock_;
-  std::array<Allowance, kAllowances> allowances_;
+  std::vector<Allowance> allowances_{kAllowances};
   IntrusiveList<Allowance, &Allowance::in_waited_for> waited_for_;
   SteadyTimer timer_;
   TaskGroup timer_running_;

@@ -34,7 +34,7 @@ struct ResolverLimits {
   // millisecond.
   static constexpr size_t kLargeAnswer = 4'096;
   static constexpr int64_t kLargeAnswersAtOnce = 512 * 1024;
-  static constexpr int64_t kLargeAnswersPerSecond = 8 * 1024 * 1024;
+  static constexpr int64_t kLargeAnswersPerSecond = 4 * 1024 * 1024;
   static constexpr std::chrono::milliseconds kLargeAnswerTurn{2};
 
   // Names above the one asked for that are looked up, for one of them may be denied. Names in use have half as many

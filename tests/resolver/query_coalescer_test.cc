@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <asio/io_context.hpp>
 #include <deque>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -67,6 +69,16 @@ class QueryCoalescerTest : public testing::Test {
     return "10." + std::to_string(n / 256) + "." + std::to_string(n % 256) + ".1";
   }
 
+  // A client that shares nothing with those that were given before: which do is chance. Asks a question.
+  std::string ClientOnItsOwn() {
+    while (true) {
+      const std::string client = ClientNumber(clients_++);
+      Ask("n" + std::to_string(clients_) + ".client.test.", client);
+      Turn();
+      if (shares_.insert(upstream_.asked().back().asker % LargeAnswerPace::kAllowances).second) return client;
+    }
+  }
+
   void Turn() {
     loop_.restart();
     loop_.poll();
@@ -90,6 +102,8 @@ class QueryCoalescerTest : public testing::Test {
   QueryCoalescer coalescer_;
   std::unordered_map<const ResolutionWaiter*, Asked*> by_waiter_;
   std::deque<Asked> asked_;
+  size_t clients_ = 0;
+  std::set<size_t> shares_;
   CompletionInbox completions_;
 };
 
@@ -240,14 +254,18 @@ TEST_F(QueryCoalescerTest, AnAnswerThatCrossesTheTakingBackIsKept) {
 
 // Who floods is not to take those along who ask for the same.
 TEST_F(QueryCoalescerTest, X9_WhereTheShareOfWhoCameFirstIsUsedUpItIsAskedInTheNameOfTheOthers) {
-  upstream_.SetAnswer([this](const Octets& query) -> absl::StatusOr<Octets> {
-    if (upstream_.asked().back().asker == upstream_.asked().front().asker) return absl::AbortedError("fake: too many");
+  upstream_.Release();
+  const std::array clients{ClientOnItsOwn(), ClientOnItsOwn(), ClientOnItsOwn()};
+  const size_t before = upstream_.asked().size();
+  upstream_.SetAnswer([&, before](const Octets& query) -> absl::StatusOr<Octets> {
+    if (upstream_.asked().back().asker == upstream_.asked()[before].asker) return absl::AbortedError("fake: too many");
     return PositiveAnswerTo(query);
   });
-  const Asked& first = Ask("www.d0.test.", ClientNumber(0));
-  const Asked& same = Ask("www.d0.test.", ClientNumber(0));
-  const Asked& other = Ask("www.d0.test.", ClientNumber(1));
-  const Asked& third = Ask("www.d0.test.", ClientNumber(2));
+  upstream_.Hold();
+  const Asked& first = Ask("www.d0.test.", clients[0]);
+  const Asked& same = Ask("www.d0.test.", clients[0]);
+  const Asked& other = Ask("www.d0.test.", clients[1]);
+  const Asked& third = Ask("www.d0.test.", clients[2]);
   Turn();
   upstream_.ReleaseOne();
   Turn();
@@ -263,40 +281,45 @@ TEST_F(QueryCoalescerTest, X9_WhereTheShareOfWhoCameFirstIsUsedUpItIsAskedInTheN
     ASSERT_EQ(asked->completed, 1);
     EXPECT_TRUE(asked->resolution->image);
   }
-  EXPECT_EQ(upstream_.asked().size(), 2U);
+  EXPECT_EQ(upstream_.asked().size(), before + 2);
   EXPECT_EQ(statistics().asked_again.value(), 1U);
 }
 
 TEST_F(QueryCoalescerTest, X9_WhereNobodysShareIsEnoughEachIsTriedOnce) {
+  upstream_.Release();
+  const std::array clients{ClientOnItsOwn(), ClientOnItsOwn(), ClientOnItsOwn()};
+  const size_t before = upstream_.asked().size();
   upstream_.SetAnswer([](const Octets&) -> absl::StatusOr<Octets> { return absl::AbortedError("fake: too many"); });
-  for (size_t i = 0; i < 12; ++i) Ask("www.d0.test.", ClientNumber(i % 3));
+  upstream_.Hold();
+  for (size_t i = 0; i < 12; ++i) Ask("www.d0.test.", clients[i % 3]);
   Turn();
   upstream_.Release();
   Turn();
-  EXPECT_EQ(upstream_.asked().size(), 3U);
+  EXPECT_EQ(upstream_.asked().size(), before + 3);
 }
 
 TEST_F(QueryCoalescerTest, X7_WhoAsksForLargeAnswersWaitsAndThoseWhoJoinDoNot) {
+  upstream_.Release();
+  const std::array clients{ClientOnItsOwn(), ClientOnItsOwn(), ClientOnItsOwn()};
   const std::vector<Rdata> many(4000, A("192.0.2.1"));
   upstream_.SetAnswer([&](const Octets& query) { return PositiveAnswerTo(query, 0, many); });
-  upstream_.Release();
   // Nobody knows yet how large they are; all of it is paid for afterwards.
   for (size_t i = 0; i < kPlaces; ++i) {
-    Ask("large" + std::to_string(i) + ".test.", ClientNumber(1));
+    Ask("large" + std::to_string(i) + ".test.", clients[0]);
     Turn();
   }
   while (statistics().paced.value() == 0) {
-    Ask("large.test.", ClientNumber(1));
+    Ask("large.test.", clients[0]);
     Turn();
   }
   const Asked& waits = asked_.back();
   EXPECT_EQ(waits.completed, 0);
   const size_t before = upstream_.asked().size();
-  const Asked& other = Ask("other.test.", ClientNumber(2));
+  const Asked& other = Ask("other.test.", clients[1]);
   Turn();
   EXPECT_EQ(other.completed, 1);
   EXPECT_EQ(upstream_.asked().size(), before + 1);
-  const Asked& joins = Ask("large.test.", ClientNumber(3));
+  const Asked& joins = Ask("large.test.", clients[2]);
   Turn();
   EXPECT_EQ(joins.completed, 1);
   EXPECT_EQ(waits.completed, 1);
