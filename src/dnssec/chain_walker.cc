@@ -49,6 +49,7 @@ struct ChainWalker::Fetching {
   std::optional<Response> result;
   Wakeup wakeup;
   Cancellation cancellation;
+  ExchangeTrace trace;
 };
 
 ChainWalker::ChainWalker(asio::io_context& loop, Upstream& upstream, const Clock& clock, Checks& checks,
@@ -105,6 +106,7 @@ Task<absl::StatusOr<ZonePtr>> ChainWalker::Walk(Name name, Expect expect, WalkAl
     if (!joins) {
       allowance->steps = link->allowance.steps;
       allowance->signature_checks = link->allowance.signature_checks;
+      if (allowance->trace != nullptr) allowance->trace->octets += link->trace.octets;
     }
     // What was too much of another's share may be little of ours.
     if (joins && absl::IsAborted(link->status)) continue;
@@ -130,6 +132,7 @@ ChainWalker::LinkPtr ChainWalker::StartLink(const Name& name, const KeyCache::Po
   link->expect = expect;
   link->allowance = allowance;
   link->allowance.cancellation = &link->cancellation;
+  link->allowance.trace = &link->trace;
   link->allowance.deadline = Deadline::After(clock_.Now(), DnssecLimits::kChainStepTime);
   links_.emplace(LowerOf(name.wire()), link);
   tasks_.Spawn(RunLink(link));
@@ -188,8 +191,8 @@ Task<bool> ChainWalker::Check(LinkPtr link, unsigned microseconds, std::function
 // --- fetching ---
 
 Task<ChainWalker::Response> ChainWalker::Fetch(Name name, uint16_t type, Deadline deadline,
-                                               std::shared_ptr<const std::string> not_from,
-                                               Cancellation* cancellation) {
+                                               std::shared_ptr<const std::string> not_from, Cancellation* cancellation,
+                                               ExchangeTrace* trace) {
   UpstreamQuery query;
   query.name = name;
   query.type = type;
@@ -197,6 +200,7 @@ Task<ChainWalker::Response> ChainWalker::Fetch(Name name, uint16_t type, Deadlin
   query.checking_disabled = true;
   query.not_from = not_from.get();
   query.cancellation = cancellation;
+  query.trace = trace;
   (not_from == nullptr ? statistics_.chain_queries : statistics_.second_opinions).Add();
   Response response = co_await upstream_.Exchange(query, deadline);
   if (response.ok()) co_return response;
@@ -211,8 +215,8 @@ std::shared_ptr<ChainWalker::Fetching> ChainWalker::StartFetch(const Name& name,
 }
 
 Task<> ChainWalker::RunFetch(std::shared_ptr<Fetching> fetching) {
-  Response response =
-      co_await Fetch(fetching->name, fetching->type, fetching->deadline, nullptr, &fetching->cancellation);
+  Response response = co_await Fetch(fetching->name, fetching->type, fetching->deadline, nullptr,
+                                     &fetching->cancellation, &fetching->trace);
   fetching->result = std::move(response);
   fetching->wakeup.Notify();
 }
@@ -260,13 +264,14 @@ Task<> ChainWalker::FindLink(LinkPtr link) {
   // Where a zone is expected its keys will be needed too.
   std::shared_ptr<Fetching> keys;
   if (link->expect == Expect::kApex) keys = StartFetch(link->name, rr_type::kDnskey, deadline);
-  const Response first = co_await Fetch(link->name, rr_type::kDs, deadline, nullptr, &link->cancellation);
+  const Response first = co_await Fetch(link->name, rr_type::kDs, deadline, nullptr, &link->cancellation, &link->trace);
   if (!first.ok()) {
     link->status = first.status();
   } else {
     const bool decided = co_await TryLink(link, &*first, keys, Try::kFirst);
     if (!decided) {
-      const Response second = co_await Fetch(link->name, rr_type::kDs, deadline, first->upstream, &link->cancellation);
+      const Response second =
+          co_await Fetch(link->name, rr_type::kDs, deadline, first->upstream, &link->cancellation, &link->trace);
       if (second.ok() && IsAnswer(second->message->scan())) {
         co_await TryLink(link, &*second, keys, Try::kLast);
       } else {
@@ -354,6 +359,7 @@ Task<> ChainWalker::FindKeys(LinkPtr link, DelegationSigners signers, uint32_t t
     first->cancellation.Cancel();
     co_return;
   }
+  link->trace.octets += first->trace.octets;
   const Response& response = *first->result;
   if (!response.ok()) {
     link->status = response.status();
@@ -361,8 +367,8 @@ Task<> ChainWalker::FindKeys(LinkPtr link, DelegationSigners signers, uint32_t t
   }
   const bool decided = co_await TryKeys(link, &signers, ttl, &*response, Try::kFirst);
   if (decided) co_return;
-  const Response second =
-      co_await Fetch(link->name, rr_type::kDnskey, link->allowance.deadline, response->upstream, &link->cancellation);
+  const Response second = co_await Fetch(link->name, rr_type::kDnskey, link->allowance.deadline, response->upstream,
+                                         &link->cancellation, &link->trace);
   if (second.ok() && IsAnswer(second->message->scan())) {
     co_await TryKeys(link, &signers, ttl, &*second, Try::kLast);
   } else {

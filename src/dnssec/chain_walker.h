@@ -35,6 +35,7 @@ struct WalkAllowance {
   Deadline deadline{SteadyTime::max()};
   Cancellation* cancellation = nullptr;  // may be null
   uint16_t asker = 0;                    // UpstreamQuery::asker
+  ExchangeTrace* trace = nullptr;        // may be null; gets the octets that came for links that nobody else looked for
   unsigned signature_checks = DnssecLimits::kSignatureChecksPerQuery;
   unsigned steps = DnssecLimits::kChainStepsPerQuery;
 };
@@ -92,6 +93,7 @@ class ChainWalker {
     bool one_label_down = false;  // no other zone can be between
     Expect expect = Expect::kAnything;
     WalkAllowance allowance;  // shrinks as the link is looked for
+    ExchangeTrace trace;      // of its exchanges
     // What it came to: a status where it could not be found out; else it is in the cache, or `unknown`.
     absl::Status status;
     bool unknown = false;  // nothing in the answer is signed: there is another zone between, or should be
@@ -127,7 +129,7 @@ class ChainWalker {
   Task<bool> Check(LinkPtr link, unsigned microseconds, std::function<void(WorkBudget&)> check);
 
   Task<Response> Fetch(Name name, uint16_t type, Deadline deadline, std::shared_ptr<const std::string> not_from,
-                       Cancellation* cancellation);
+                       Cancellation* cancellation, ExchangeTrace* trace);
   std::shared_ptr<Fetching> StartFetch(const Name& name, uint16_t type, Deadline deadline);
   Task<> RunFetch(std::shared_ptr<Fetching> fetching);
 

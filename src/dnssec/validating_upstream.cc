@@ -110,7 +110,8 @@ Task<absl::StatusOr<UpstreamResponse>> ValidatingUpstream::Validate(UpstreamQuer
   query.checking_disabled = true;
   absl::StatusOr<UpstreamResponse> answered = co_await upstream_.Exchange(query, deadline);
   if (!answered.ok()) co_return answered;
-  WalkAllowance allowance{.deadline = deadline, .cancellation = query.cancellation, .asker = query.asker};
+  WalkAllowance allowance{
+      .deadline = deadline, .cancellation = query.cancellation, .asker = query.asker, .trace = query.trace};
   Candidate first{.response = *std::move(answered)};
   const absl::Status judged = co_await Judge(&first, &allowance);
   if (!judged.ok()) co_return judged;
@@ -121,6 +122,8 @@ Task<absl::StatusOr<UpstreamResponse>> ValidatingUpstream::Validate(UpstreamQuer
     if (other.ok()) {
       Candidate second{.response = *std::move(other)};
       const absl::Status judged_again = co_await Judge(&second, &allowance);
+      // Which of them is right was not found out.
+      if (absl::IsAborted(judged_again)) co_return judged_again;
       if (judged_again.ok() && second.judged && !second.judgement.verdict.bogus()) co_return Deliver(std::move(second));
     }
     const absl::Status judged_now = co_await Judge(&first, &allowance);

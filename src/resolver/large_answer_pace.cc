@@ -21,6 +21,7 @@ LargeAnswerPace::LargeAnswerPace(asio::io_context& loop, const Clock& clock)
     : loop_(loop), clock_(clock), timer_(loop.get_executor()), timer_running_(loop) {}
 
 std::optional<uint32_t> LargeAnswerPace::Take(uint16_t asker) {
+  if (asker == 0) return 0;
   Allowance& allowance = Of(asker);
   if (!allowance.waiting.empty()) return std::nullopt;
   // Nearly everybody, always: without a look at the clock.
@@ -53,21 +54,24 @@ Task<absl::Status> LargeAnswerPace::Wait(Turn* turn, Deadline deadline, Cancella
   turn->wait_ = &wait;
   Enter(*turn);
   absl::Status over = wait.Over();
-  while (!turn->taken_ && over.ok()) {
+  while (!turn->taken_ && over.ok() && !closed_) {
     co_await wait.Wait();
     over = wait.Over();
   }
   if (turn->taken_) co_return absl::OkStatus();
   Leave(*turn);
   if (absl::IsCancelled(over)) co_return over;
-  co_return absl::AbortedError(
-      "given up: this client asks for too many large answers, and its turn did not come in time");
+  if (closed_) co_return absl::AbortedError("stopping");
+  co_return absl::AbortedError("given up: too many large answers are asked for, and its turn did not come in time");
 }
 
 void LargeAnswerPace::Enter(Turn& turn) {
   Allowance& allowance = Of(turn.asker_);
-  if (allowance.waiting.empty()) waited_for_.PushBack(allowance);
+  const bool first = allowance.waiting.empty();
   allowance.waiting.PushBack(turn);
+  if (!first) return;
+  waited_for_.PushBack(allowance);
+  timer_.cancel();  // its turn may come before that of all others
   if (timer_running_.running() == 0) timer_running_.Spawn(RunTimer());
 }
 
@@ -104,29 +108,47 @@ void LargeAnswerPace::Offer(Turn& turn, uint16_t asker) {
 // Up at once, and down slowly: who has asked for large ones will ask for more of them.
 void LargeAnswerPace::Settle(uint16_t asker, uint32_t taken, size_t octets) {
   const auto above =
-      static_cast<uint32_t>(octets > ResolverLimits::kLargeAnswer ? octets - ResolverLimits::kLargeAnswer : 0);
+      static_cast<uint32_t>(std::max(octets, ResolverLimits::kLargeAnswer) - ResolverLimits::kLargeAnswer);
   Allowance& allowance = Of(asker);
-  if (taken == 0 && above == 0 && allowance.expected == 0) return;
+  if (asker == 0 || (taken == 0 && above == 0 && allowance.expected == 0)) return;
   Fill(allowance, clock_.Now());
   allowance.octets += int64_t{taken} - int64_t{above};
   if (octets != 0) {
     const uint32_t less = (allowance.expected - std::min(allowance.expected, above) + 15) / 16;
-    allowance.expected = std::max(above, allowance.expected - less);
+    // More than one may have come; what is expected has to fit the allowance.
+    allowance.expected = std::max(std::min(above, uint32_t{UINT16_MAX}), allowance.expected - less);
   }
   BeginDue(allowance);
 }
 
+void LargeAnswerPace::Close() {
+  closed_ = true;
+  for (Allowance* allowance = waited_for_.front(); allowance != nullptr; allowance = waited_for_.Next(*allowance)) {
+    for (Turn* turn = allowance->waiting.front(); turn != nullptr; turn = allowance->waiting.Next(*turn)) {
+      turn->wait_->Notify();
+    }
+  }
+}
+
+Duration LargeAnswerPace::FilledIn(const Allowance& allowance) {
+  const int64_t lacking = std::max(int64_t{0}, allowance.expected - allowance.octets);
+  return std::chrono::microseconds(lacking * 1'000'000 / kPerSecond);
+}
+
 Task<> LargeAnswerPace::RunTimer() {
   while (!waited_for_.empty()) {
-    timer_.expires_after(ResolverLimits::kLargeAnswerTurn);
-    co_await timer_.async_wait(kAwait);
     const SteadyTime now = clock_.Now();
+    Duration first = Duration::max();
     for (Allowance* allowance = waited_for_.front(); allowance != nullptr;) {
       Allowance* const next = waited_for_.Next(*allowance);
       Fill(*allowance, now);
       BeginDue(*allowance);
+      if (!allowance->waiting.empty()) first = std::min(first, FilledIn(*allowance));
       allowance = next;
     }
+    if (waited_for_.empty()) break;
+    timer_.expires_after(std::max<Duration>(first, ResolverLimits::kLargeAnswerTurn));
+    co_await timer_.async_wait(kAwait);
   }
 }
 

@@ -24,7 +24,7 @@ class BoundedWait;
 // is larger than most answers ever are is taken from an allowance of the client's, which fills as time goes by; who has
 // used it up waits until it is filled, and nobody else does. How large an answer will be nobody knows: until it has
 // come it is taken for as large as the client's last ones. Clients are told apart by hash (UpstreamQuery::asker): some
-// of them share an allowance. One event loop; not thread-safe.
+// of them share an allowance. What nobody asks for is free. One event loop; not thread-safe.
 class LargeAnswerPace {
  public:
   // A question that waits for its turn, on the stack of who waits.
@@ -61,7 +61,8 @@ class LargeAnswerPace {
   // So many octets came, in all; 0 where none did.
   void Settle(uint16_t asker, uint32_t taken, size_t octets);
 
-  // Ends when nobody waits.
+  // Ends all waits with kAborted, and from now on at once. Join ends when nobody waits.
+  void Close();
   Task<> Join() { return timer_running_.Join(); }
 
  private:
@@ -80,12 +81,15 @@ class LargeAnswerPace {
   void Leave(Turn& turn);
   void Begin(Turn& turn, uint32_t taken);
   void BeginDue(Allowance& allowance);
+  // How long it takes until it is the first one's turn who waits.
+  static Duration FilledIn(const Allowance& allowance);
   Task<> RunTimer();
 
   asio::io_context& loop_;
   const Clock& clock_;
   std::vector<Allowance> allowances_{kAllowances};
   IntrusiveList<Allowance, &Allowance::in_waited_for> waited_for_;
+  bool closed_ = false;
   SteadyTimer timer_;
   TaskGroup timer_running_;
 };

@@ -92,6 +92,7 @@ void QueryCoalescer::Adopt(const Options& options) {
 }
 
 Task<> QueryCoalescer::Join() {
+  pace_.Close();
   co_await exchanges_running_.Join();
   co_await stale_waits_.Join();
   co_await pace_.Join();
@@ -156,7 +157,7 @@ IpPrefix QueryCoalescer::PrefixOf(const IpAddress& client) const {
 }
 
 uint16_t QueryCoalescer::AskerOf(const IpAddress& client) const {
-  return static_cast<uint16_t>(absl::HashOf(PrefixOf(client).address));
+  return static_cast<uint16_t>(1 + absl::HashOf(PrefixOf(client).address) % UINT16_MAX);
 }
 
 // In the order in which it is good: the answer itself, then what follows from another.
@@ -304,10 +305,10 @@ Task<> QueryCoalescer::Run(std::unique_ptr<PendingExchange> exchange) {
   while (true) {
     const absl::StatusOr<UpstreamResponse> response = co_await Ask(*exchange);
     const bool taken_back = exchange->cancellation.cancelled();
-    // What is taken back comes all the same, and is paid for.
+    // What is taken back comes all the same, and what was taken for it is not given back.
     const uint32_t taken = std::exchange(exchange->paced_octets, 0);
     const uint32_t came = std::exchange(trace.octets, 0);
-    if (!taken_back) pace_.Settle(exchange->query.asker, taken, came);
+    if (!taken_back || came != 0) pace_.Settle(exchange->query.asker, taken, came);
     // Nobody waits for it, but an answer is an answer.
     if (taken_back && !response.ok()) break;
     const Outcome outcome = Conclude(*exchange, response, trace);
@@ -339,12 +340,17 @@ Task<absl::StatusOr<UpstreamResponse>> QueryCoalescer::AskInTurn(PendingExchange
   }
   LargeAnswerPace::Turn turn(exchange->query.asker);
   exchange->turn = &turn;
-  const absl::Status waited = co_await pace_.Wait(&turn, exchange->deadline, &exchange->cancellation);
+  // With hardly any time left nobody is asked: that they do not answer then says nothing about them.
+  const Deadline worth_asking(exchange->deadline.at() - Limits::kWorthAskingAgain);
+  const absl::Status waited = co_await pace_.Wait(&turn, worth_asking, &exchange->cancellation);
   exchange->turn = nullptr;
   if (!waited.ok()) co_return waited;
   exchange->query.asker = turn.asker();
   exchange->paced_octets = turn.taken();
+  exchange->returns = upstream_.ConditionOf(exchange->query).returns;
   absl::StatusOr<UpstreamResponse> response = co_await upstream_.Exchange(exchange->query, exchange->deadline);
+  // Nor about the question.
+  if (absl::IsDeadlineExceeded(response.status())) co_return absl::AbortedError(response.status().message());
   co_return response;
 }
 

@@ -30,7 +30,7 @@ struct ResolverLimits {
   static constexpr size_t kRefreshExchangesMax = 2'000;
 
   // Octets of an answer up to which it is no large one; what a client may have of larger ones beyond that, at once and
-  // in a second; and how often it is looked whose turn has come. A message of 64 KiB can keep the loop for half a
+  // in a second; and the time between looks at whose turn has come. A message of 64 KiB can keep the loop for half a
   // millisecond.
   static constexpr size_t kLargeAnswer = 4'096;
   static constexpr int64_t kLargeAnswersAtOnce = 512 * 1024;

@@ -309,6 +309,21 @@ TEST_F(ValidatingUpstreamTest, AZoneWithUnsupportedAlgorithmsAloneIsInsecure) {
   ExpectInsecure("rsasha1.example.");
 }
 
+// So that whoever is to be held to a share of what comes knows all of it.
+TEST_F(ValidatingUpstreamTest, WhatCameForTheChainIsCountedWithTheAnswer) {
+  UpstreamQuery query = Query("www.example.");
+  ExchangeTrace cold;
+  query.trace = &cold;
+  const auto response = Exchange(query);
+  ASSERT_TRUE(response.ok());
+  ASSERT_EQ(upstream_.asked().size(), 4U) << "answer, root's keys, DS, keys";
+  ExchangeTrace warm;
+  query.trace = &warm;
+  ASSERT_TRUE(Exchange(query).ok());
+  EXPECT_GE(warm.octets, response->octets.size());
+  EXPECT_GT(cold.octets, 3 * warm.octets);
+}
+
 TEST_F(ValidatingUpstreamTest, BelowANegativeAnchorNothingIsAsked) {
   auto anchors = world_.Anchors();
   anchors->AddNegative(N("example."), std::nullopt);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <asio/io_context.hpp>
 #include <chrono>
 #include <memory>
@@ -100,10 +101,11 @@ TEST_F(LargeAnswerPaceTest, X7_LargeAnswersAreGivenAsFastAsTheAllowanceFills) {
 }
 
 TEST_F(LargeAnswerPaceTest, X7_OthersDoNotFeelIt) {
-  AskWhileItMay(1, kFree + kLarge);
-  Wait(1);
-  EXPECT_EQ(pace_.Take(2), 0U);
-  EXPECT_EQ(Ended(), ".");
+  Ask(2, kFree + kLarge);
+  for (int i = 0; i < 1000; ++i) pace_.Settle(1, 0, kFree + kLarge);
+  for (int i = 0; i < 10; ++i) Wait(1);
+  EXPECT_NEAR(static_cast<double>(AskWhileItMay(2, kFree + kLarge)), kAtOnce - 1, 1);
+  EXPECT_EQ(Ended(), "..........");
 }
 
 // As many as it has open at once, since nothing told how large their answers would be.
@@ -149,18 +151,40 @@ TEST_F(LargeAnswerPaceTest, TurnsComeInTheirOrder) {
 }
 
 TEST_F(LargeAnswerPaceTest, NobodyWaitsLongerThanTheyWantTo) {
-  pace_.Settle(1, 0, kFree + 1000 * kLarge);
-  const Waiter& late = Wait(1, Deadline::After(clock_.Now(), milliseconds(500)));
+  AskWhileItMay(1, kFree + kLarge);
   Waiter& cancelled = Wait(1);
   cancelled.cancellation.Cancel();
   Turn();
   ASSERT_TRUE(cancelled.ended);
   EXPECT_EQ(cancelled.ended->code(), absl::StatusCode::kCancelled);
-  EXPECT_FALSE(late.ended);
-  clock_.Advance(milliseconds(500));
-  loop_.restart();
-  while (!late.ended) loop_.run_one();
+  const Waiter& late = Wait(1, Deadline(clock_.Now()));
+  ASSERT_TRUE(late.ended);
   EXPECT_EQ(late.ended->code(), absl::StatusCode::kAborted);
+}
+
+TEST_F(LargeAnswerPaceTest, NobodyWaitsForAnEnd) {
+  AskWhileItMay(1, kFree + kLarge);
+  AskWhileItMay(2, kFree + kLarge);
+  for (const uint16_t asker : std::to_array<uint16_t>({1, 1, 2})) Wait(asker);
+  EXPECT_EQ(Ended(), "...");
+  pace_.Close();
+  Turn();
+  EXPECT_EQ(Ended(), "xxx");
+  Wait(1);
+  EXPECT_EQ(Ended(), "xxxx");
+}
+
+// So that whatever an exchange has brought, somebody's turn comes.
+TEST_F(LargeAnswerPaceTest, WhatIsExpectedFitsTheAllowance) {
+  pace_.Settle(1, 0, size_t{10} * UINT16_MAX);
+  EXPECT_EQ(pace_.Take(1), std::nullopt);
+  clock_.Advance(std::chrono::seconds(10));
+  EXPECT_EQ(pace_.Take(1), UINT16_MAX);
+}
+
+TEST_F(LargeAnswerPaceTest, WhatNobodyAsksForIsFree) {
+  for (int i = 0; i < 100; ++i) Ask(0, UINT16_MAX);
+  EXPECT_EQ(pace_.Take(0), 0U);
 }
 
 TEST_F(LargeAnswerPaceTest, SomebodyElseWhoHasTheirAllowanceNeedNotWaitWithThem) {
