@@ -9,7 +9,7 @@
 
 #include "base/status_macros.h"
 #include "dns/extended_errors.h"
-#include "dns/rdata_layout.h"
+#include "dns/uncompressed_rdata.h"
 #include "dns/wire.h"
 
 namespace dotward {
@@ -160,7 +160,7 @@ class ImageBuilder {
     const size_t length_at = writer_.size();
     writer_.U16(0);
     const size_t rdata_at = writer_.size();
-    WriteRdata(scan, record);
+    WriteUncompressedRdata(scan, record, writer_);
     if (writer_.ok()) WriteU16(&scratch_[length_at], static_cast<uint16_t>(writer_.size() - rdata_at));
     return ttl_at;
   }
@@ -174,32 +174,6 @@ class ImageBuilder {
     } else {
       writer_.Copy(name);
     }
-  }
-
-  void WriteRdata(const ScannedMessage& scan, const RecordEdges& record) {
-    const OctetView octets = scan.octets;
-    const RdataLayout* layout = FindRdataLayout(record.type);
-    size_t at = record.rdata;
-    if (layout != nullptr && layout->may_compress) {
-      size_t names_at = at + layout->fixed;
-      for (unsigned i = 0; i < layout->strings; ++i) names_at += octets[names_at] + size_t{1};
-      writer_.Copy(octets.subspan(at, names_at - at));
-      at = names_at;
-      for (unsigned i = 0; i < layout->names; ++i) {
-        std::array<uint8_t, kNameOctetsMax> expanded;
-        writer_.Copy({expanded.data(), ExpandName(octets, at, expanded)});
-        at = SkipName(octets, at);
-      }
-    }
-    writer_.Copy(octets.subspan(at, record.end - at));
-  }
-
-  static size_t SkipName(OctetView octets, size_t at) {
-    while (octets[at] != 0) {
-      if (octets[at] >= 0xC0) return at + 2;
-      at += octets[at] + size_t{1};
-    }
-    return at + 1;
   }
 
   void AddRecord(Section section, size_t ttl_at) {

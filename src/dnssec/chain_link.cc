@@ -26,19 +26,20 @@ class LinkJudge {
     if (const auto alias = FindRrset(message_, Section::kAnswer, name_, rr_type::kCname)) {
       const std::optional<Rrset> dname = alias->signatures.empty() ? FindDname() : std::nullopt;
       finding_.kind = LinkFinding::Kind::kNone;
-      Verify(dname ? *dname : *alias);
+      if (Verify(dname ? *dname : *alias) && wildcard_labels_) JudgeExpansion();
       return std::move(finding_);
     }
     return JudgeDenial();
   }
 
  private:
-  // Takes the RRset's verdict and TTL; true where it is secure. A wildcard may not stand in for anything here.
+  // Takes the RRset's verdict and TTL; true where it is secure. A wildcard may stand in for an alias alone.
   bool Verify(const Rrset& rrset) {
     RrsetFinding checked = VerifyRrset(message_, rrset, keys_, now_, budget_);
     if (checked.verdict.secure() && checked.wildcard_labels && rrset.type != rr_type::kCname) {
       checked.verdict = Verdict::Bogus(dnssec_error::kBogus, Where("made from a wildcard"));
     }
+    if (checked.wildcard_labels) wildcard_labels_ = *checked.wildcard_labels;
     finding_.verdict = std::move(checked.verdict);
     uint32_t ttl = checked.ttl_max;
     for (const uint16_t place : rrset.records) ttl = std::min(ttl, message_.records[place].ttl);
@@ -75,22 +76,45 @@ class LinkJudge {
   }
 
   LinkFinding JudgeDenial() {
+    DenialProof proof(keys_.zone(), budget_);
+    if (AddDenials(proof)) Conclude(proof.NoDs(name_));
+    return std::move(finding_);
+  }
+
+  // RFC 4035 §5.3.4: else a wildcard would hide what is delegated.
+  void JudgeExpansion() {
+    DenialProof proof(keys_.zone(), budget_);
+    if (!AddDenials(proof)) return;
+    switch (proof.WildcardAnswer(name_, *wildcard_labels_)) {
+      case DenialProof::Result::kProven:
+        return;
+      case DenialProof::Result::kOptOut:
+        return Conclude(DenialProof::Cut::kUnsignedDelegation);
+      case DenialProof::Result::kTooManyIterations:
+        return Conclude(DenialProof::Cut::kTooManyIterations);
+      case DenialProof::Result::kNotProven:
+        return Conclude(DenialProof::Cut::kNotProven);
+      case DenialProof::Result::kOverBudget:
+        return Conclude(DenialProof::Cut::kOverBudget);
+    }
+  }
+
+  // False where they are not to be believed, as the finding says then.
+  bool AddDenials(DenialProof& proof) {
     const auto rrsets = GroupRrsets(message_, [&](size_t i) {
       const RecordEdges& record = message_.records[i];
       return record.section == Section::kAuthority && record.klass == message_.qclass;
     });
     if (!rrsets) {
       finding_.verdict = Verdict::OverBudget(Where("denial"), "too many sets of records");
-      return std::move(finding_);
+      return false;
     }
-    DenialProof proof(keys_.zone(), budget_);
     for (const Rrset& rrset : *rrsets) {
       if (rrset.type != rr_type::kNsec && rrset.type != rr_type::kNsec3) continue;
-      if (!Verify(rrset)) return std::move(finding_);
+      if (!Verify(rrset)) return false;
       proof.Add(message_, rrset);
     }
-    Conclude(proof.NoDs(name_));
-    return std::move(finding_);
+    return true;
   }
 
   void Conclude(DenialProof::Cut cut) {
@@ -125,7 +149,8 @@ class LinkJudge {
   const ZoneKeys& keys_;
   const WallTime now_;
   WorkBudget& budget_;
-  bool any_ = false;  // something was verified
+  bool any_ = false;                        // something was verified
+  std::optional<uint8_t> wildcard_labels_;  // of the wildcard that an alias was made from
   LinkFinding finding_;
 };
 

@@ -334,8 +334,8 @@ Task<bool> ChainWalker::TryLink(LinkPtr link, const UpstreamResponse* response, 
     case LinkFinding::Kind::kNothingBelow:
       if (link->anchors == anchors_) {
         const bool nothing = finding.kind == LinkFinding::Kind::kNothingBelow;
-        cache_.PutNoCut(link->name, nothing ? KeyCache::Below::kNothing : KeyCache::Below::kUnknown, finding.ttl,
-                        clock_.Now());
+        cache_.PutNoCut(link->name, above->zone, nothing ? KeyCache::Below::kNothing : KeyCache::Below::kUnknown,
+                        finding.ttl, clock_.Now());
       }
       break;
     case LinkFinding::Kind::kSigned:

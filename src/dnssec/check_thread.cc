@@ -59,8 +59,7 @@ Task<absl::Status> CheckThread::Run(Order order, std::function<void()> check) {
     over = wait.Over();
     if (handover->result || over.ok() || !TakeBack(*handover)) continue;
     // That others were before it says nothing about the name, of which a deadline would.
-    if (absl::IsDeadlineExceeded(over))
-      co_return absl::AbortedError("validation: too many checks came before");
+    if (absl::IsDeadlineExceeded(over)) co_return absl::AbortedError("validation: too many checks came before");
     co_return over;
   }
   co_return *handover->result;

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "dns/uncompressed_rdata.h"
 #include "dns/wire.h"
 #include "dnssec/denial_proof.h"
 #include "dnssec/dnssec_limits.h"
@@ -12,7 +13,6 @@
 namespace dotward {
 namespace {
 
-constexpr size_t kSoaFixedOctets = 20;
 // What an entry costs beside its octets: itself, its nodes in a map and in the list, its records' own allocations.
 constexpr size_t kEntryOverheadOctets = 320;
 constexpr size_t kRecordOverheadOctets = 64;
@@ -120,24 +120,7 @@ void DenialCache::Clear() {
 void DenialCache::CopyRecords(const ScannedMessage& message, std::span<const uint16_t> places, Entry& entry) {
   for (const uint16_t place : places) {
     const RecordEdges& record = message.records[place];
-    const OctetView rdata = RdataOf(message, record);
-    Record copy{.type = record.type, .rdata = {}};
-    if (record.type == rr_type::kSoa) {
-      // The names of an SOA may be compressed.
-      std::array<uint8_t, kNameOctetsMax> expanded;
-      size_t at = record.rdata;
-      for (int n = 0; n < 2; ++n) {
-        const size_t octets = ExpandName(message.octets, at, expanded);
-        copy.rdata.insert(copy.rdata.end(), expanded.begin(), expanded.begin() + static_cast<std::ptrdiff_t>(octets));
-        while (message.octets[at] != 0 && message.octets[at] < 0xC0) at += message.octets[at] + size_t{1};
-        at += message.octets[at] == 0 ? size_t{1} : size_t{2};
-      }
-      const OctetView numbers = rdata.last(kSoaFixedOctets);
-      copy.rdata.insert(copy.rdata.end(), numbers.begin(), numbers.end());
-    } else {
-      copy.rdata.assign(rdata.begin(), rdata.end());
-    }
-    entry.records.push_back(std::move(copy));
+    entry.records.push_back({.type = record.type, .rdata = UncompressedRdata(message, record)});
   }
 }
 

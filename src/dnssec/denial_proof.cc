@@ -98,6 +98,7 @@ DenialProof::Cut DenialProof::NoDs(const Name& name) {
 // of a zone cut speaks of DS alone; RFC 4035 §5.2: the child's side does not speak of DS.
 bool DenialProof::Lacks(const Types& types, uint16_t type, const Name& name) {
   if (type == rr_type::kDs ? types.Has(rr_type::kSoa) && !name.is_root() : types.is_delegation()) return false;
+  if (type == rr_type::kAny) return false;  // whatever is there would have been an answer
   // RFC 6840 §4.3: where there is an alias, it is the answer to every type.
   return !types.Has(type) && (type == rr_type::kCname || !types.Has(rr_type::kCname));
 }

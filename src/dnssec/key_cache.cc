@@ -1,5 +1,7 @@
 #include "dnssec/key_cache.h"
 
+#include <absl/container/inlined_vector.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -29,8 +31,9 @@ void KeyCache::PutZone(const Name& name, ZonePtr zone, uint32_t ttl, SteadyTime 
   Put(name, {.zone = std::move(zone)}, ttl, now);
 }
 
-void KeyCache::PutNoCut(const Name& name, Below below, uint32_t ttl, SteadyTime now) {
-  Put(name, {.nothing_below = below == Below::kNothing}, ttl, now);
+void KeyCache::PutNoCut(const Name& name, const Name& zone, Below below, uint32_t ttl, SteadyTime now) {
+  const auto speaker_octets = static_cast<uint8_t>(zone.wire().size());
+  Put(name, {.nothing_below = below == Below::kNothing, .speaker_octets = speaker_octets}, ttl, now);
 }
 
 void KeyCache::Put(const Name& name, Entry entry, uint32_t ttl, SteadyTime now) {
@@ -67,20 +70,29 @@ const KeyCache::Entry* KeyCache::Find(OctetView wire_name, SteadyTime now) const
 KeyCache::Position KeyCache::Locate(const Name& name, const Name& top, SteadyTime now) {
   Position position;
   position.lowest = top;
-  bool any = false;
+  struct NoCut {
+    OctetView name;
+    const Entry* entry;
+  };
+  absl::InlinedVector<NoCut, 8> no_cuts;
   for (OctetView at = name.wire(); at.size() >= top.wire().size(); at = ParentOf(at)) {
     if (const Entry* entry = Find(at, now)) {
       ages_.splice(ages_.end(), ages_, entry->age);
-      if (!std::exchange(any, true)) {
-        position.lowest = Name::FromWire(at);
-        position.nothing_below = entry->nothing_below;
-      }
       if (entry->zone != nullptr) {
         position.zone = entry->zone;
+        position.lowest = Name::FromWire(at);
         break;
       }
+      no_cuts.push_back({at, entry});
     }
     if (at.size() == 1) break;
+  }
+  // What a zone has said that is known no more may have changed with it.
+  for (const NoCut& no_cut : no_cuts) {
+    if (position.zone == nullptr || no_cut.entry->speaker_octets != position.lowest.wire().size()) continue;
+    position.lowest = Name::FromWire(no_cut.name);
+    position.nothing_below = no_cut.entry->nothing_below;
+    break;
   }
   return position;
 }

@@ -27,7 +27,8 @@ class KeyCache {
   // `ttl` in seconds is kept within the limits of the cache.
   void PutZone(const Name& name, ZonePtr zone, uint32_t ttl, SteadyTime now);
   enum class Below : uint8_t { kUnknown, kNothing };
-  void PutNoCut(const Name& name, Below below, uint32_t ttl, SteadyTime now);
+  // By the word of `zone`, for as long as that is the lowest one known above the name.
+  void PutNoCut(const Name& name, const Name& zone, Below below, uint32_t ttl, SteadyTime now);
 
   // Looks no higher than `top`, an ancestor of the name or the name itself. What it finds counts as used.
   Position Locate(const Name& name, const Name& top, SteadyTime now);
@@ -47,6 +48,7 @@ class KeyCache {
   struct Entry {
     ZonePtr zone;  // null: no zone begins here
     bool nothing_below = false;
+    uint8_t speaker_octets = 0;  // where no zone begins: of the name of the zone that says so
     SteadyTime expires_at;
     size_t octets = 0;
     std::list<std::string>::iterator age;

@@ -28,6 +28,9 @@ class Judge {
       if (!part.follows_from) JudgePart(part);
       if (result_.verdict.bogus()) return std::move(result_);
     }
+    for (const ResponsePart& part : dissected_.parts) {
+      if (part.follows_from) CapSynthesized(part);
+    }
     for (const Expansion& expansion : expansions_) {
       JudgeExpansion(expansion);
       if (result_.verdict.bogus()) return std::move(result_);
@@ -58,6 +61,16 @@ class Judge {
     if (finding.wildcard_labels) expansions_.push_back({&part, *finding.wildcard_labels});
   }
 
+  // RFC 6672 §3.1: what follows from a DNAME is kept no longer than it.
+  void CapSynthesized(const ResponsePart& part) {
+    const uint16_t dname = dissected_.parts[*part.follows_from].rrset.records.front();
+    uint32_t ttl_max = response_.records[dname].ttl;
+    for (const Judgement::TtlMax& capped : result_.ttls) {
+      if (capped.record == dname) ttl_max = std::min(ttl_max, capped.ttl);
+    }
+    for (const uint16_t place : part.rrset.records) CapTtl(place, ttl_max);
+  }
+
   void CapTtl(uint16_t place, uint32_t ttl_max) {
     if (response_.records[place].ttl > ttl_max) result_.ttls.push_back({place, ttl_max});
   }
@@ -80,16 +93,18 @@ class Judge {
   void JudgeDenial() {
     const bool name_error = dissected_.classification.kind == ResponseKind::kNxDomain;
     const Name& name = dissected_.last_name;
-    const bool above = response_.qtype == rr_type::kDs && !name.is_root();
+    const Name denied_in = dissected_.denied_in(response_.qtype);
     DenialProof* deepest = nullptr;
     for (const auto& proof : proofs_) {
-      const bool speaks = above ? name.Parent().IsAtOrBelow(proof->zone()) : name.IsAtOrBelow(proof->zone());
+      const bool speaks =
+          denied_in.IsAtOrBelow(proof->zone()) && proof->zone().wire().size() >= dissected_.denier_octets_min;
       if (!speaks || proof->empty()) continue;
       if (deepest == nullptr || proof->zone().IsAtOrBelow(deepest->zone())) deepest = proof.get();
     }
     const std::string what = StrCat(TypeToString(response_.qtype), " ", name.ToString(),
                                     name_error ? ": not proven not to exist" : ": not proven not to be there");
-    if (deepest != nullptr && IsDeniedBelow(*deepest)) return;  // insecure, which the SOA's judgement has said
+    if (deepest != nullptr && IsDeniedBelow(*deepest, denied_in))
+      return;  // insecure, which the SOA's judgement has said
     if (deepest != nullptr) {
       return Conclude(name_error ? deepest->NameError(name) : deepest->NoData(name, response_.qtype), deepest->zone(),
                       what);
@@ -108,10 +123,11 @@ class Judge {
 
   // Whether the denial is the word of an unsigned zone below the one that has proofs: behind an alias, these may prove
   // no more than that the alias is the wildcard's.
-  bool IsDeniedBelow(const DenialProof& proof) const {
+  bool IsDeniedBelow(const DenialProof& proof, const Name& denied_in) const {
     return std::ranges::any_of(dissected_.parts, [&](const ResponsePart& part) {
       return part.rrset.type == rr_type::kSoa && part.rrset.section == Section::kAuthority && part.zone != nullptr &&
-             part.zone->verdict.state == ValidationState::kInsecure && IsBelow(part.rrset.owner, proof.zone());
+             part.zone->verdict.state == ValidationState::kInsecure && IsBelow(part.rrset.owner, proof.zone()) &&
+             denied_in.IsAtOrBelow(part.rrset.owner);
     });
   }
 

@@ -39,6 +39,12 @@ struct ResponseParts {
   Name last_name;         // behind all aliases: the name that the outcome is about
   // Filled like ResponsePart::zone: where the denied name is, if no part of the denial is signed.
   ZonePtr denial_zone;
+  // And how long the name of a zone has to be, in octets, for its proofs to count: above a trust anchor's nobody speaks
+  // about names below it.
+  size_t denier_octets_min = 1;
+
+  // The name whose zone denies: a DS is denied by the zone above.
+  Name denied_in(uint16_t qtype) const { return qtype == rr_type::kDs ? last_name.Parent() : last_name; }
 
   bool is_denial() const {
     return classification.kind == ResponseKind::kNxDomain || classification.kind == ResponseKind::kNoData;

@@ -15,17 +15,12 @@ namespace {
 
 bool IsDenialRecord(uint16_t type) { return type == rr_type::kNsec || type == rr_type::kNsec3; }
 
-// The name whose zone denies: a DS is denied by the zone above.
-Name DeniedIn(const ResponseParts& dissected, uint16_t qtype) {
-  return qtype == rr_type::kDs ? dissected.last_name.Parent() : dissected.last_name;
-}
-
 // Whether some signed record can prove the denial, so that nobody needs to ask what zone the name is in.
 bool HasSignedProof(const ResponseParts& dissected, uint16_t qtype) {
-  const Name name = DeniedIn(dissected, qtype);
+  const Name name = dissected.denied_in(qtype);
   return std::ranges::any_of(dissected.parts, [&](const ResponsePart& part) {
     return IsDenialRecord(part.rrset.type) && part.zone != nullptr && part.zone->verdict.secure() &&
-           name.IsAtOrBelow(part.zone->zone);
+           part.zone->zone.wire().size() >= dissected.denier_octets_min && name.IsAtOrBelow(part.zone->zone);
   });
 }
 
@@ -182,7 +177,17 @@ Task<absl::Status> ValidatingUpstream::TryJudge(Candidate* candidate, WalkAllowa
 
 Task<absl::Status> ValidatingUpstream::FindZones(Candidate* candidate, WalkAllowance* allowance) {
   ResponseParts& dissected = candidate->dissected;
+  const Name denied_in = dissected.denied_in(candidate->response.message->scan().qtype);
+  // Below a negative anchor all of a denial is as it is, whoever signed it.
+  const bool denial_passes =
+      dissected.is_denial() && candidate->judged_by->NegativeFor(denied_in, clock_.WallNow()) != nullptr;
   for (ResponsePart& part : dissected.parts) {
+    if (denial_passes && part.rrset.section == Section::kAuthority) {
+      absl::StatusOr<ZonePtr> zone = co_await walker_.Walk(denied_in, ChainWalker::Expect::kAnything, allowance);
+      if (!zone.ok()) co_return zone.status();
+      part.zone = *std::move(zone);
+      continue;
+    }
     if (part.follows_from) {
       // What is said above a trust anchor says nothing about names below it: there the alias needs a signature.
       const TrustAnchors::Anchor* const anchor = candidate->judged_by->ClosestTo(part.rrset.owner);
@@ -190,23 +195,33 @@ Task<absl::Status> ValidatingUpstream::FindZones(Candidate* candidate, WalkAllow
       if (anchor == nullptr || dname.IsAtOrBelow(anchor->zone)) continue;
       part.follows_from.reset();
     }
-    const absl::Status found = co_await FindZone(&part, allowance);
+    const absl::Status found = co_await FindZone(&part, *candidate->judged_by, allowance);
     if (!found.ok()) co_return found;
   }
-  const uint16_t qtype = candidate->response.message->scan().qtype;
-  if (!dissected.is_denial() || HasSignedProof(dissected, qtype)) co_return absl::OkStatus();
-  absl::StatusOr<ZonePtr> zone =
-      co_await walker_.Walk(DeniedIn(dissected, qtype), ChainWalker::Expect::kAnything, allowance);
+  if (!dissected.is_denial()) co_return absl::OkStatus();
+  if (const TrustAnchors::Anchor* const anchor = candidate->judged_by->ClosestTo(denied_in)) {
+    dissected.denier_octets_min = anchor->zone.wire().size();
+  }
+  if (HasSignedProof(dissected, candidate->response.message->scan().qtype)) co_return absl::OkStatus();
+  absl::StatusOr<ZonePtr> zone = co_await walker_.Walk(denied_in, ChainWalker::Expect::kAnything, allowance);
   if (!zone.ok()) co_return zone.status();
   dissected.denial_zone = *std::move(zone);
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> ValidatingUpstream::FindZone(ResponsePart* part, WalkAllowance* allowance) {
+Task<absl::Status> ValidatingUpstream::FindZone(ResponsePart* part, const TrustAnchors& anchors,
+                                                WalkAllowance* allowance) {
   const Name name = part->zone_name();
+  // A zone does not speak for what it has delegated, nor for what is below a trust anchor of its own; its NSEC at the
+  // cut alone is its own.
+  const bool may_stand_at_cut = part->rrset.type == rr_type::kNsec && !name.is_root();
+  const Name inside = may_stand_at_cut ? name.Parent() : name;
+  const TrustAnchors::Anchor* const anchor = anchors.ClosestTo(inside);
+  const size_t signer_octets_min = anchor == nullptr ? 1 : anchor->zone.wire().size();
+  // Proofs are the zone's, whatever name they stand at; anything else below a negative anchor is not judged.
+  const bool passes = !IsDenialRecord(part->rrset.type) && anchors.NegativeFor(name, clock_.WallNow()) != nullptr;
   for (const Name& signer : part->signers) {
-    // A zone does not speak for what it has delegated; its NSEC at the cut alone is its own.
-    if (part->rrset.type != rr_type::kNsec && walker_.KnowsCutBelow(signer, name)) continue;
+    if (passes || signer.wire().size() < signer_octets_min || walker_.KnowsCutBelow(signer, inside)) continue;
     absl::StatusOr<ZonePtr> zone = co_await walker_.Walk(signer, ChainWalker::Expect::kApex, allowance);
     if (!zone.ok()) co_return zone.status();
     if ((*zone)->verdict.secure() && (*zone)->zone == signer) {

@@ -74,7 +74,7 @@ class ValidatingUpstream final : public Upstream {
   Task<absl::Status> Judge(Candidate* candidate, WalkAllowance* allowance);
   Task<absl::Status> TryJudge(Candidate* candidate, WalkAllowance* allowance);
   Task<absl::Status> FindZones(Candidate* candidate, WalkAllowance* allowance);
-  Task<absl::Status> FindZone(ResponsePart* part, WalkAllowance* allowance);
+  Task<absl::Status> FindZone(ResponsePart* part, const TrustAnchors& anchors, WalkAllowance* allowance);
   absl::StatusOr<UpstreamResponse> Deliver(Candidate candidate);
   std::optional<UpstreamResponse> FromDenials(const UpstreamQuery& query);
   void LearnDenials(const Candidate& candidate);

@@ -26,7 +26,7 @@ TEST_F(KeyCacheTest, TheLowestZoneAndTheLowestNameAreTold) {
   EXPECT_EQ(Locate("a.b.example.").zone, nullptr);
   cache_.PutZone(N("."), Zone("."), 60, now_);
   cache_.PutZone(N("Example."), Zone("example."), 60, now_);
-  cache_.PutNoCut(N("b.example."), KeyCache::Below::kUnknown, 60, now_);
+  cache_.PutNoCut(N("b.example."), N("example."), KeyCache::Below::kUnknown, 60, now_);
   const KeyCache::Position position = Locate("A.B.example.");
   EXPECT_EQ(position.zone->zone, N("example."));
   EXPECT_EQ(position.lowest, N("b.example."));
@@ -37,9 +37,22 @@ TEST_F(KeyCacheTest, TheLowestZoneAndTheLowestNameAreTold) {
 
 TEST_F(KeyCacheTest, NothingBeginsBelowANameThatDoesNotExist) {
   cache_.PutZone(N("."), Zone("."), 60, now_);
-  cache_.PutNoCut(N("no."), KeyCache::Below::kNothing, 60, now_);
+  cache_.PutNoCut(N("no."), N("."), KeyCache::Below::kNothing, 60, now_);
   EXPECT_TRUE(Locate("a.no.").nothing_below);
   EXPECT_FALSE(Locate("yes.").nothing_below);
+}
+
+// Its DS was withdrawn, say, and it is not signed any more: its names may be zones now.
+TEST_F(KeyCacheTest, WhatAZoneHasSaidEndsWithIt) {
+  cache_.PutZone(N("."), Zone("."), 600, now_);
+  cache_.PutNoCut(N("b."), N("."), KeyCache::Below::kUnknown, 600, now_);
+  cache_.PutZone(N("a.b."), Zone("a.b."), 60, now_);
+  cache_.PutNoCut(N("x.a.b."), N("a.b."), KeyCache::Below::kNothing, 600, now_);
+  EXPECT_EQ(Locate("y.x.a.b.").lowest, N("x.a.b."));
+  EXPECT_TRUE(Locate("y.x.a.b.").nothing_below);
+  now_ += std::chrono::seconds(60);
+  EXPECT_EQ(Locate("y.x.a.b.").lowest, N("b."));
+  EXPECT_FALSE(Locate("y.x.a.b.").nothing_below);
 }
 
 TEST_F(KeyCacheTest, EntriesEndWithTheirTimeWithinTheLimits) {
@@ -64,7 +77,7 @@ TEST_F(KeyCacheTest, EntriesEndWithTheirTimeWithinTheLimits) {
 
 TEST_F(KeyCacheTest, CutsBelowAZoneAreKnown) {
   cache_.PutZone(N("sub.example."), Zone("sub.example."), 60, now_);
-  cache_.PutNoCut(N("in.example."), KeyCache::Below::kUnknown, 60, now_);
+  cache_.PutNoCut(N("in.example."), N("example."), KeyCache::Below::kUnknown, 60, now_);
   EXPECT_TRUE(cache_.KnowsCutBelow(N("example."), N("www.sub.example."), now_));
   EXPECT_TRUE(cache_.KnowsCutBelow(N("example."), N("sub.example."), now_));
   EXPECT_FALSE(cache_.KnowsCutBelow(N("sub.example."), N("www.sub.example."), now_));
@@ -91,7 +104,7 @@ TEST_F(KeyCacheTest, AFloodOfNamesDoesNotPushOutTheZoneItIsIn) {
   for (size_t i = 0; i < 2 * DnssecLimits::kKeyCacheEntriesMax; ++i) {
     const std::string name = StrCat("n", i, ".");
     ASSERT_NE(Locate(name).zone, nullptr) << name;
-    cache_.PutNoCut(N(name), KeyCache::Below::kUnknown, 60, now_);
+    cache_.PutNoCut(N(name), N("."), KeyCache::Below::kUnknown, 60, now_);
   }
   EXPECT_EQ(cache_.ZoneAt(N("unused."), now_), nullptr);
 }

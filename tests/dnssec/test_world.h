@@ -106,23 +106,20 @@ class TestWorld {
     return answer->second.To(query);
   }
 
-  std::shared_ptr<TrustAnchors> Anchors() const {
-    const DelegationSigner root = signers_.at(".")->Signer();
-    std::string digest;
-    for (const uint8_t octet : root.digest) {
-      StrAppend(&digest, absl::Hex(octet, absl::kZeroPad2));
-    }
-    return std::make_shared<TrustAnchors>(
-        *TrustAnchors::Parse(StrCat(". IN DS ", int{root.key_tag}, " ", int{root.algorithm}, " 2 ", digest), "world"));
+  // Of these zones.
+  std::shared_ptr<TrustAnchors> Anchors(const std::vector<std::string>& zones = {"."}) const {
+    auto anchors = std::make_shared<TrustAnchors>();
+    for (const std::string& zone : zones) anchors->Add(*Name::Parse(zone), signers_.at(zone)->Signer());
+    return anchors;
   }
-
- private:
+  // A zone that nothing is said of above it.
   TestSigner& Establish(const std::string& zone, ldns_signing_algorithm algorithm = LDNS_SIGN_ED25519) {
     auto& made = signers_[zone] = std::make_unique<TestSigner>(zone, algorithm);
     On(zone, rr_type::kDnskey).Signed(*made, Section::kAnswer, zone, {made->Dnskey()});
     return *made;
   }
 
+ private:
   std::map<std::string, std::unique_ptr<TestSigner>> signers_;
   std::map<std::pair<std::string, uint16_t>, WorldAnswer> answers_;
 };

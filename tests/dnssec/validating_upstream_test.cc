@@ -341,6 +341,184 @@ TEST_F(ValidatingUpstreamTest, WithoutAnAnchorAnswersAreIndeterminate) {
   EXPECT_EQ(validator_.statistics().indeterminate.value(), 1U);
 }
 
+// --- whose word counts ---
+
+class AnchorBelowTest : public ValidatingUpstreamTest {
+ protected:
+  // A zone with an anchor of its own, below the root or below a zone that is not signed.
+  void Adopt(const std::string& zone) {
+    TestSigner& signer = world_.Establish(zone);
+    validator_.Adopt({.anchors = world_.Anchors({".", zone})});
+    world_.On("www." + zone, rr_type::kA).Signed(signer, kAnswer, "www." + zone, {A("192.0.2.1")});
+    ExpectSecure("www." + zone);
+  }
+};
+
+TEST_F(AnchorBelowTest, ZonesAboveItDenyNothingBelow) {
+  Adopt("corp.");
+  world_.NoCut("corp.", "mail.corp.");
+  world_.On("mail.corp.", rr_type::kA)
+      .Rcode(Rcode::kNxDomain)
+      .SignedSoa(world_.signer("."))
+      .SignedNsec(world_.signer("."), ".", "zz.", {rr_type::kNs, rr_type::kSoa});
+  ExpectBogus("mail.corp.", dnssec_error::kNsecMissing, "not proven not to exist");
+  world_.On("corp.", rr_type::kA)
+      .Rcode(Rcode::kNxDomain)
+      .SignedSoa(world_.signer("."))
+      .SignedNsec(world_.signer("."), ".", "zz.", {rr_type::kNs, rr_type::kSoa});
+  ExpectBogus("corp.", dnssec_error::kNsecMissing, "not proven not to exist");
+  // But that it is no delegation of theirs is theirs to say.
+  world_.On("corp.", rr_type::kDs)
+      .SignedSoa(world_.signer("."))
+      .SignedNsec(world_.signer("."), "corp.", "zz.", {rr_type::kNs});
+  ExpectSecure("corp.", rr_type::kDs);
+}
+
+TEST_F(AnchorBelowTest, ZonesAboveItSignNothingBelow) {
+  Adopt("corp.example.");
+  world_.NoCut("corp.example.", "mail.corp.example.");
+  world_.On("mail.corp.example.", rr_type::kA).Signed(Example(), kAnswer, "mail.corp.example.", {A("192.0.2.66")});
+  ExpectBogus("mail.corp.example.", dnssec_error::kRrsigsMissing, "mail.corp.example.");
+}
+
+TEST_F(AnchorBelowTest, AnUnsignedZoneBetweenDeniesNothingBelow) {
+  world_.DelegateUnsigned(".", "plain.");
+  Adopt("island.plain.");
+  for (const char* name : {"a.island.plain.", "b.island.plain."}) world_.NoCut("island.plain.", name);
+  // Whatever else is signed in it.
+  world_.On("a.island.plain.", rr_type::kA)
+      .Rcode(Rcode::kNxDomain)
+      .Plain(kAuthority, "plain.", {Soa(300)})
+      .SignedNsec(world_.signer("."), ".", "zz.", {rr_type::kNs, rr_type::kSoa});
+  ExpectBogus("a.island.plain.", dnssec_error::kNsecMissing, "not proven not to exist");
+  world_.On("b.island.plain.", rr_type::kA)
+      .Plain(kAuthority, "plain.", {Soa(300)})
+      .SignedNsec(world_.signer("."), "zz.", ".", {rr_type::kNs});
+  ExpectBogus("b.island.plain.", dnssec_error::kNsecMissing, "not proven not to be there");
+}
+
+class NegativeAnchorTest : public ValidatingUpstreamTest {
+ protected:
+  void Adopt(std::string_view negative) {
+    auto anchors = world_.Anchors();
+    anchors->AddNegative(N(negative), std::nullopt);
+    validator_.Adopt({.anchors = anchors});
+  }
+};
+
+TEST_F(NegativeAnchorTest, MayBeInsideAZone) {
+  Adopt("www.example.");
+  world_.Anew("www.example.", rr_type::kA)
+      .Signed(Example(), kAnswer, "www.example.", {A("192.0.2.1")},
+              {.inception = At(-std::chrono::hours(48)), .expiration = At(-std::chrono::hours(24))});
+  ExpectInsecure("www.example.");
+  // Its neighbours are judged as ever, with the proofs that stand at it.
+  world_.On("x.example.", rr_type::kA)
+      .Rcode(Rcode::kNxDomain)
+      .SignedSoa(Example())
+      .SignedNsec(Example(), "www.example.", "zz.example.", {rr_type::kA})
+      .SignedNsec(Example(), "example.", "a.example.", {rr_type::kNs, rr_type::kSoa});
+  ExpectSecure("x.example.");
+}
+
+TEST_F(NegativeAnchorTest, WhatIsDeniedBelowItPassesWhoeverSaysSo) {
+  Adopt("corp.");
+  world_.On("a.corp.", rr_type::kA)
+      .Rcode(Rcode::kNxDomain)
+      .SignedSoa(world_.signer("."))
+      .SignedNsec(world_.signer("."), "a.", "b.", {rr_type::kNs});
+  ExpectInsecure("a.corp.");
+  world_.On("b.corp.", rr_type::kA)
+      .Rcode(Rcode::kNxDomain)
+      .SignedSoa(world_.signer("."))
+      .SignedNsec(world_.signer("."), ".", "zz.", {rr_type::kNs, rr_type::kSoa});
+  ExpectInsecure("b.corp.");
+}
+
+TEST_F(ValidatingUpstreamTest, AZoneSpeaksOfACutButNotBelowIt) {
+  TestSigner& sub = world_.Delegate("example.", "sub.example.");
+  world_.On("www.sub.example.", rr_type::kA).Signed(sub, kAnswer, "www.sub.example.", {A("192.0.2.1")});
+  ExpectSecure("www.sub.example.");
+  world_.NoCut("sub.example.", "a.sub.example.");
+  world_.On("b.sub.example.", rr_type::kA)
+      .Rcode(Rcode::kNxDomain)
+      .SignedSoa(Example())
+      .SignedNsec(Example(), "a.sub.example.", "c.sub.example.", {rr_type::kA})
+      .SignedNsec(Example(), "example.", "a.sub.example.", {rr_type::kNs, rr_type::kSoa});
+  ExpectBogus("b.sub.example.", dnssec_error::kRrsigsMissing, "a.sub.example.");
+}
+
+// A wildcard's alias that hides what is delegated, as an answer about the delegation.
+TEST_F(ValidatingUpstreamTest, AWildcardIsNoProofThatNoZoneBegins) {
+  TestSigner& sub = world_.Delegate("example.", "sub.example.");
+  world_.On("www.sub.example.", rr_type::kA).Plain(kAnswer, "www.sub.example.", {A("192.0.2.1")});
+  world_.On("mail.sub.example.", rr_type::kA).Signed(sub, kAnswer, "mail.sub.example.", {A("192.0.2.1")});
+  world_.Anew("sub.example.", rr_type::kDs).Expanded(Example(), "*.example.", "sub.example.", {Cname("x.other.")});
+  ExpectBogus("www.sub.example.", dnssec_error::kNsecMissing, "DS sub.example.: neither there nor denied");
+  // The next answer is right.
+  world_.Anew("sub.example.", rr_type::kDs).Signed(Example(), kAnswer, "sub.example.", {sub.Ds()});
+  clock_.Advance(DnssecLimits::kBogusZoneTime);
+  ExpectSecure("mail.sub.example.");
+}
+
+TEST_F(ValidatingUpstreamTest, AWildcardsAliasEndsALinkWithItsProof) {
+  world_.On("sub.example.", rr_type::kDs)
+      .Expanded(Example(), "*.example.", "sub.example.", {Cname("x.other.")})
+      .SignedNsec(Example(), "a.example.", "z.example.", {rr_type::kA});
+  world_.On("sub.example.", rr_type::kTxt).Plain(kAnswer, "sub.example.", {Txt("unsigned")});
+  ExpectBogus("sub.example.", dnssec_error::kRrsigsMissing, "sub.example.", rr_type::kTxt);
+}
+
+// Its DS is withdrawn and has left all caches; what it said of its inside is not to be held against it.
+TEST_F(ValidatingUpstreamTest, AZoneMayCeaseToBeSigned) {
+  TestSigner& sub = world_.Delegate("example.", "sub.example.");
+  world_.Anew("sub.example.", rr_type::kDs).Signed(Example(), kAnswer, "sub.example.", {sub.Ds()}, {}, 60);
+  world_.On("x.sub.example.", rr_type::kDs)
+      .SignedSoa(sub)
+      .Signed(sub, kAuthority, "sub.example.", {Nsec("y.x.sub.example.", {rr_type::kNs, rr_type::kSoa})}, {}, 3600);
+  for (const char* name : {"v.x.sub.example.", "w.x.sub.example."}) {
+    world_.On(name, rr_type::kDs).SignedSoa(sub).SignedNsec(sub, name, "z.x.sub.example.", {rr_type::kNs});
+    world_.On(StrCat("www.", name), rr_type::kA).Plain(kAnswer, StrCat("www.", name), {A("192.0.2.1")});
+  }
+  ExpectInsecure("www.v.x.sub.example.");
+  clock_.Advance(std::chrono::seconds(100));
+  world_.Anew("sub.example.", rr_type::kDs)
+      .SignedSoa(Example())
+      .SignedNsec(Example(), "sub.example.", "z.example.", {rr_type::kNs});
+  for (const char* name : {"x.sub.example.", "w.x.sub.example."}) {
+    world_.Anew(name, rr_type::kDs).Plain(kAuthority, "sub.example.", {Soa(300)});
+  }
+  ExpectInsecure("www.w.x.sub.example.");
+}
+
+TEST_F(ValidatingUpstreamTest, WhatFollowsFromADnameLivesNoLonger) {
+  world_.Delegate(".", "other.");
+  world_.On("a.d.example.", rr_type::kA)
+      .Signed(Example(), kAnswer, "d.example.", {Dname("other.")})
+      .Plain(kAnswer, "a.d.example.", {Cname("a.other.")}, 30 * 86'400)
+      .Signed(world_.signer("other."), kAnswer, "a.other.", {A("192.0.2.1")});
+  const MessageRead message = Ask("a.d.example.");
+  EXPECT_TRUE(message.Has(header_flag::kAd));
+  ASSERT_EQ(message.answers.size(), 5U);
+  for (const ReadRecord& record : message.answers) EXPECT_LE(record.ttl, 300U) << record.name << " " << record.type;
+}
+
+TEST_F(ValidatingUpstreamTest, ADnameFromAWildcardIsBogus) {
+  world_.On("a.b.example.", rr_type::kA)
+      .Expanded(Example(), "*.example.", "b.example.", {Dname("example.")})
+      .Plain(kAnswer, "a.b.example.", {Cname("a.example.")})
+      .Signed(Example(), kAnswer, "a.example.", {A("192.0.2.1")})
+      .SignedNsec(Example(), "*.example.", "c.example.", {rr_type::kDname});
+  ExpectBogus("a.b.example.", dnssec_error::kBogus, "b.example.");
+}
+
+TEST_F(ValidatingUpstreamTest, NothingIsProvenNotToHaveAnyType) {
+  world_.On("www.example.", rr_type::kAny)
+      .SignedSoa(Example())
+      .SignedNsec(Example(), "www.example.", "z.example.", {rr_type::kA, rr_type::kMx});
+  ExpectBogus("www.example.", dnssec_error::kNsecMissing, "not proven not to be there", rr_type::kAny);
+}
+
 // --- bogus ---
 
 TEST_F(ValidatingUpstreamTest, UnsignedDataInASignedZoneIsBogus) {
@@ -939,6 +1117,24 @@ TEST_F(AggressiveTest, WildcardAnswersForOtherNames) {
   const MessageRead made = Ask("y.w.example.");
   EXPECT_TRUE(made.Has(header_flag::kAd));
   ASSERT_EQ(made.answers.size(), 2U);
+  EXPECT_EQ(upstream_.asked().size(), asked);
+}
+
+// What was compressed in one message would lead elsewhere in another.
+TEST_F(AggressiveTest, WildcardAnswersWithItsNamesInFull) {
+  // The question's name begins at offset 12, its second label at 14.
+  const Octets compressed = {0, 10, 4, 'm', 'a', 'i', 'l', 0xC0, 14};
+  world_.On("x.example.", rr_type::kMx)
+      .Plain(kAnswer, "x.example.", {Rdata{rr_type::kMx, compressed}})
+      .Plain(kAnswer, "x.example.", {Example().Sign("*.example.", 300, {Mx(10, "mail.example.")})})
+      .SignedNsec(Example(), "a.example.", "example.", {rr_type::kA});
+  EXPECT_TRUE(Ask("x.example.", rr_type::kMx).Has(header_flag::kAd));
+  const size_t asked = upstream_.asked().size();
+  for (const char* name : {"y.example.", "q.z.example.", "x\\004evil\\003com\\000.example."}) {
+    const MessageRead made = Ask(name, rr_type::kMx);
+    ASSERT_EQ(made.answers.size(), 2U) << name;
+    EXPECT_EQ(made.answers[0].rdata, Mx(10, "mail.example.").octets) << name;
+  }
   EXPECT_EQ(upstream_.asked().size(), asked);
 }
 

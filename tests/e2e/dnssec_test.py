@@ -363,6 +363,12 @@ class DotwardTest(unittest.TestCase):
         reply = self.assert_asked(server, ("y.wild.nsec.lab", "A"), ("NOERROR", True), False)
         self.assertEqual(reply.addresses(), ["192.0.2.2"])
         self.assertIn("NSEC", reply.types("authority"))
+        # Names in its data mean the same, however the first answer had them.
+        for label, asked in (("x", True), ("y", False), ("much.longer", False)):
+            self.assert_asked(server, (f"{label}.names.wild-mx.lab", "MX"), ("NOERROR", True), asked)
+            printed = lab.run("dig", "+short", f"@{server.address}", "-p", str(server.port),
+                              f"{label}.names.wild-mx.lab", "MX")
+            self.assertEqual(printed.strip(), "10 mail.wild-mx.lab.", label)
         # Of what the wildcard may not make, nothing is known yet.
         self.assert_asked(server, ("x.blocked.wild.nsec.lab", "A"), ("NXDOMAIN", True), True)
 
