@@ -29,6 +29,21 @@ bool DenialProof::Types::Has(uint16_t type) const {
   return false;
 }
 
+bool DenialProof::Types::has_data() const {
+  OctetView left = bitmap_;
+  while (left.size() >= 2 && left.size() >= size_t{2} + left[1]) {
+    for (size_t place = 0; place < left[1]; ++place) {
+      for (unsigned bit = 0; bit < 8; ++bit) {
+        const auto type = static_cast<uint16_t>(left[0] * 256U + place * 8 + bit);
+        const bool proof = type == rr_type::kRrsig || type == rr_type::kNsec || type == kNxname;
+        if ((left[2 + place] & (0x80U >> bit)) != 0 && !proof) return true;
+      }
+    }
+    left = left.subspan(size_t{2} + left[1]);
+  }
+  return false;
+}
+
 bool DenialProof::Types::is_delegation() const { return Has(rr_type::kNs) && !Has(rr_type::kSoa); }
 
 void DenialProof::Add(const ScannedMessage& message, const Rrset& rrset) {
@@ -98,7 +113,7 @@ DenialProof::Cut DenialProof::NoDs(const Name& name) {
 // of a zone cut speaks of DS alone; RFC 4035 §5.2: the child's side does not speak of DS.
 bool DenialProof::Lacks(const Types& types, uint16_t type, const Name& name) {
   if (type == rr_type::kDs ? types.Has(rr_type::kSoa) && !name.is_root() : types.is_delegation()) return false;
-  if (type == rr_type::kAny) return false;  // whatever is there would have been an answer
+  if (type == rr_type::kAny) return !types.has_data();  // which would have been an answer
   // RFC 6840 §4.3: where there is an alias, it is the answer to every type.
   return !types.Has(type) && (type == rr_type::kCname || !types.Has(rr_type::kCname));
 }

@@ -59,6 +59,7 @@ class DenialProof {
    public:
     explicit Types(OctetView bitmap) : bitmap_(bitmap) {}
     bool Has(uint16_t type) const;
+    bool has_data() const;       // something that is not about the proof itself
     bool is_delegation() const;  // the parent's side of a zone cut
 
    private:

@@ -517,6 +517,11 @@ TEST_F(ValidatingUpstreamTest, NothingIsProvenNotToHaveAnyType) {
       .SignedSoa(Example())
       .SignedNsec(Example(), "www.example.", "z.example.", {rr_type::kA, rr_type::kMx});
   ExpectBogus("www.example.", dnssec_error::kNsecMissing, "not proven not to be there", rr_type::kAny);
+  // What a compact denial says (RFC 9824).
+  world_.On("gone.example.", rr_type::kAny)
+      .SignedSoa(Example())
+      .SignedNsec(Example(), "gone.example.", "\\000.gone.example.", {rr_type::kRrsig, rr_type::kNsec, 128});
+  ExpectSecure("gone.example.", rr_type::kAny);
 }
 
 // --- bogus ---
