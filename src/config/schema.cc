@@ -202,7 +202,8 @@ constexpr std::array kSchema = std::to_array<SchemaKey>({
      .needs_restart = true},
     {.path = "cache.min_ttl",
      .type = kDuration,
-     .description = "Answers with a lower TTL are kept this long; TTL 0 is never lifted.",
+     .description =
+         "Answers with a lower TTL are kept this long, even where their signatures end before; TTL 0 is never lifted.",
      .slot = DOTWARD_SLOT(config->cache.min_ttl),
      .min = 0,
      .max = kDay},
