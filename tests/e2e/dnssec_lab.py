@@ -45,12 +45,42 @@ class Reply:
     def addresses(self):
         return sorted(socket.inet_ntoa(data) for rr_type, data in self.answer if rr_type == TYPES["A"])
 
+    def data(self):
+        """Of the answer, without signatures."""
+        return sorted(record for record in self.answer if record[0] != TYPES["RRSIG"])
+
     def codes(self):
         return sorted({code for code, _ in self.ede})
 
     def __str__(self):
         errors = "".join(f", EDE {code}{f' ({text})' if text else ''}" for code, text in self.ede)
         return f"{self.rcode}{' AD' if self.ad else ''} {' '.join(map(str, self.types()))}{errors}"
+
+
+# Octets before the names in RDATA that may be compressed (RFC 3597 §4), and how many names, by type.
+NAMES_IN = {2: (0, 1), 5: (0, 1), 6: (0, 2), 12: (0, 1), 15: (2, 1), 39: (0, 1)}
+
+
+def _name(message, offset):
+    """A name in full, in lower case."""
+    name = b""
+    while message[offset]:
+        if message[offset] >= 0xC0:
+            offset = struct.unpack_from("!H", message, offset)[0] & 0x3FFF
+            continue
+        name += message[offset:offset + 1 + message[offset]].lower()
+        offset += 1 + message[offset]
+    return name + b"\0"
+
+
+def _rdata(message, rr_type, start, end):
+    """What it means, however its names were written."""
+    fixed, names = NAMES_IN.get(rr_type, (0, 0))
+    at, data = start + fixed, message[start:start + fixed]
+    for _ in range(names):
+        data += _name(message, at)
+        at = _skip_name(message, at)
+    return data + message[at:end]
 
 
 def _skip_name(message, offset):
@@ -82,12 +112,12 @@ def parse(message):
         for _ in range(count):
             offset = _skip_name(message, offset)
             rr_type, _, _, length = struct.unpack_from("!HHIH", message, offset)
-            data = message[offset + 10:offset + 10 + length]
-            offset += 10 + length
+            end = offset + 10 + length
             if rr_type == 41:
-                errors = _extended_errors(data)
+                errors = _extended_errors(message[offset + 10:end])
             else:
-                records.append((rr_type, data))
+                records.append((rr_type, _rdata(message, rr_type, offset + 10, end)))
+            offset = end
         sections.append(records)
     return Reply(RCODES.get(flags & 15, str(flags & 15)), flags, *sections, errors)
 
