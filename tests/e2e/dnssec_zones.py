@@ -322,8 +322,8 @@ ZONES = {
     "revoked.lab": Zone(published=lambda key: dataclasses.replace(key, flags=key.flags | 0x80)),
     "no-signatures-no-keys.lab": Zone(spoil=chained(without("DNSKEY", "NSEC"), without_signatures())),
 
-    # A wildcard whose data are names, which answers write in short.
-    "wild-mx.lab": Zone(records=CONTENT + "*.names 300 MX 10 mail\n"),
+    # Wildcards whose data are names, which answers write in short.
+    "wild-mx.lab": Zone(records=CONTENT + "* 300 MX 10 mail\n* 300 PTR www\n*.names 300 MX 10 mail\n"),
 
     # Records that may not be kept for their TTL.
     "raised-ttl.lab": Zone(spoil=with_ttl(86400, "www")),
