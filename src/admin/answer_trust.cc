@@ -62,7 +62,6 @@ AnswerInquiry::AnswerInquiry(const CacheEntry& entry)
     for (const uint16_t place : part.rrset.signatures) {
       std::optional<SignatureFields> fields = ReadSignature(scan, scan.records[place]);
       if (!fields) continue;
-      source.is_of_wildcard |= fields->labels < rrset.owner.label_count();
       rrset.signatures.push_back(*std::move(fields));
     }
     sources_.push_back(std::move(source));
@@ -105,18 +104,12 @@ AnswerTrust AnswerInquiry::JudgedBy(const std::vector<TrustChain>& chains,
   AnswerTrust trust = AllOf(KnownVerdict::kUnknown);
   if (chains.size() != sources_.size()) return trust;
   for (size_t i = 0; i < sources_.size(); ++i) trust.rrsets[i].verdict = VerdictOf(sources_[i], chains[i]);
-  const auto any = [&](KnownVerdict verdict) {
-    return std::ranges::any_of(trust.rrsets, [&](const RrsetTrust& rrset) { return rrset.verdict == verdict; });
-  };
-  const bool all_secure =
-      std::ranges::all_of(trust.rrsets, [](const RrsetTrust& it) { return it.verdict == KnownVerdict::kSecure; });
-  const bool of_wildcard = std::ranges::any_of(sources_, [](const Source& source) { return source.is_of_wildcard; });
-  if (any(KnownVerdict::kIndeterminate) || (sources_.empty() && !denial_)) {
-    trust.verdict = KnownVerdict::kIndeterminate;  // no anchor; or it is signatures alone, which nothing signs
-  } else if (any(KnownVerdict::kInsecure) || (all_secure && (denial_ || of_wildcard))) {
-    // Where every RRset is secure and the answer is not, the denial is the cause: by opt-out, or by its iterations.
-    trust.verdict = KnownVerdict::kInsecure;
-  }
+  const bool indeterminate = std::ranges::any_of(
+      trust.rrsets, [](const RrsetTrust& rrset) { return rrset.verdict == KnownVerdict::kIndeterminate; });
+  // No anchor; or it is signatures alone, which nothing signs. All else that was judged, and is neither secure nor
+  // bogus, is insecure, whatever is known of its zones by now.
+  const bool signatures_alone = sources_.empty() && !denial_;
+  trust.verdict = indeterminate || signatures_alone ? KnownVerdict::kIndeterminate : KnownVerdict::kInsecure;
   return trust;
 }
 

@@ -25,7 +25,7 @@ enum class KnownVerdict : uint8_t {
   kIndeterminate,
   kBogus,
   kUnjudged,  // nobody here was to judge it: validation is off, or it was asked for with CD
-  kUnknown,   // it is not secure and was not found bogus; what is known of its zones by now says no more
+  kUnknown,   // it is not secure and was not found bogus; what is known by now says no more
 };
 std::string_view KnownVerdictToString(KnownVerdict verdict);  // "secure", …
 
@@ -72,7 +72,6 @@ class AnswerInquiry {
   struct Source {
     Name name;                  // whose zone it is in
     std::vector<Name> signers;  // by the word of its signatures
-    bool is_of_wildcard = false;
   };
 
   AnswerTrust AllOf(KnownVerdict verdict) const;

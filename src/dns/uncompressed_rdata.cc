@@ -43,8 +43,8 @@ Octets UncompressedRdata(const ScannedMessage& message, const RecordEdges& recor
   Octets rdata(record.end - record.rdata + names * kNameOctetsMax);
   WireWriter writer(rdata);
   WriteUncompressedRdata(message, record, writer);
-  rdata.resize(writer.size());
-  return rdata;
+  // No larger than it is: many are kept.
+  return {rdata.begin(), rdata.begin() + static_cast<std::ptrdiff_t>(writer.size())};
 }
 
 }  // namespace dotward

@@ -1,6 +1,7 @@
 #include "dnssec/chain_link.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -77,14 +78,21 @@ class LinkJudge {
 
   LinkFinding JudgeDenial() {
     DenialProof proof(keys_.zone(), budget_);
-    if (AddDenials(proof)) Conclude(proof.NoDs(name_));
+    if (AddDenials(proof, [](const Rrset&) { return true; })) Conclude(proof.NoDs(name_));
     return std::move(finding_);
   }
 
   // RFC 4035 §5.3.4: else a wildcard would hide what is delegated.
   void JudgeExpansion() {
     DenialProof proof(keys_.zone(), budget_);
-    if (!AddDenials(proof)) return;
+    // Behind an alias there are those of its target as well.
+    const auto is_of_zone = [this](const Rrset& rrset) {
+      return std::ranges::any_of(rrset.signatures, [this](uint16_t place) {
+        const auto fields = ReadSignature(message_, message_.records[place]);
+        return fields && fields->signer == keys_.zone();
+      });
+    };
+    if (!AddDenials(proof, is_of_zone)) return;
     switch (proof.WildcardAnswer(name_, *wildcard_labels_)) {
       case DenialProof::Result::kProven:
         return;
@@ -100,7 +108,7 @@ class LinkJudge {
   }
 
   // False where they are not to be believed, as the finding says then.
-  bool AddDenials(DenialProof& proof) {
+  bool AddDenials(DenialProof& proof, const std::function<bool(const Rrset&)>& wanted) {
     const auto rrsets = GroupRrsets(message_, [&](size_t i) {
       const RecordEdges& record = message_.records[i];
       return record.section == Section::kAuthority && record.klass == message_.qclass;
@@ -111,6 +119,7 @@ class LinkJudge {
     }
     for (const Rrset& rrset : *rrsets) {
       if (rrset.type != rr_type::kNsec && rrset.type != rr_type::kNsec3) continue;
+      if (!wanted(rrset)) continue;
       if (!Verify(rrset)) return false;
       proof.Add(message_, rrset);
     }

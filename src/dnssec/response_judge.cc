@@ -91,6 +91,7 @@ class Judge {
   }
 
   void JudgeDenial() {
+    if (dissected_.denial_passes) return Weaken(Verdict::Insecure(), false);
     const bool name_error = dissected_.classification.kind == ResponseKind::kNxDomain;
     const Name& name = dissected_.last_name;
     const Name denied_in = dissected_.denied_in(response_.qtype);

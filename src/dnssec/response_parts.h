@@ -42,6 +42,8 @@ struct ResponseParts {
   // And how long the name of a zone has to be, in octets, for its proofs to count: above a trust anchor's nobody speaks
   // about names below it.
   size_t denier_octets_min = 1;
+  // Or nobody at all has to: it is below a negative trust anchor.
+  bool denial_passes = false;
 
   // The name whose zone denies: a DS is denied by the zone above.
   Name denied_in(uint16_t qtype) const { return qtype == rr_type::kDs ? last_name.Parent() : last_name; }

@@ -178,11 +178,10 @@ Task<absl::Status> ValidatingUpstream::TryJudge(Candidate* candidate, WalkAllowa
 Task<absl::Status> ValidatingUpstream::FindZones(Candidate* candidate, WalkAllowance* allowance) {
   ResponseParts& dissected = candidate->dissected;
   const Name denied_in = dissected.denied_in(candidate->response.message->scan().qtype);
-  // Below a negative anchor all of a denial is as it is, whoever signed it.
-  const bool denial_passes =
-      dissected.is_denial() && candidate->judged_by->NegativeFor(denied_in, clock_.WallNow()) != nullptr;
+  // Below a negative anchor all that is said of a name is as it is, whoever signed it.
+  dissected.denial_passes = IsBelowNegative(denied_in);
   for (ResponsePart& part : dissected.parts) {
-    if (denial_passes && part.rrset.section == Section::kAuthority) {
+    if (dissected.denial_passes && part.rrset.section == Section::kAuthority && !ProvesWildcard(dissected, part)) {
       absl::StatusOr<ZonePtr> zone = co_await walker_.Walk(denied_in, ChainWalker::Expect::kAnything, allowance);
       if (!zone.ok()) co_return zone.status();
       part.zone = *std::move(zone);
@@ -198,7 +197,7 @@ Task<absl::Status> ValidatingUpstream::FindZones(Candidate* candidate, WalkAllow
     const absl::Status found = co_await FindZone(&part, *candidate->judged_by, allowance);
     if (!found.ok()) co_return found;
   }
-  if (!dissected.is_denial()) co_return absl::OkStatus();
+  if (!dissected.is_denial() || dissected.denial_passes) co_return absl::OkStatus();
   if (const TrustAnchors::Anchor* const anchor = candidate->judged_by->ClosestTo(denied_in)) {
     dissected.denier_octets_min = anchor->zone.wire().size();
   }
@@ -207,6 +206,18 @@ Task<absl::Status> ValidatingUpstream::FindZones(Candidate* candidate, WalkAllow
   if (!zone.ok()) co_return zone.status();
   dissected.denial_zone = *std::move(zone);
   co_return absl::OkStatus();
+}
+
+bool ValidatingUpstream::IsBelowNegative(const Name& name) const {
+  return options_.anchors != nullptr && options_.anchors->NegativeFor(name, clock_.WallNow()) != nullptr;
+}
+
+// Whether a proof may be needed for an alias above the negative anchor, that a wildcard has made.
+bool ValidatingUpstream::ProvesWildcard(const ResponseParts& dissected, const ResponsePart& proof) const {
+  return IsDenialRecord(proof.rrset.type) && std::ranges::any_of(dissected.parts, [&](const ResponsePart& part) {
+           return part.rrset.section == Section::kAnswer && !IsBelowNegative(part.zone_name()) &&
+                  std::ranges::find_first_of(part.signers, proof.signers) != part.signers.end();
+         });
 }
 
 Task<absl::Status> ValidatingUpstream::FindZone(ResponsePart* part, const TrustAnchors& anchors,
@@ -219,7 +230,7 @@ Task<absl::Status> ValidatingUpstream::FindZone(ResponsePart* part, const TrustA
   const TrustAnchors::Anchor* const anchor = anchors.ClosestTo(inside);
   const size_t signer_octets_min = anchor == nullptr ? 1 : anchor->zone.wire().size();
   // Proofs are the zone's, whatever name they stand at; anything else below a negative anchor is not judged.
-  const bool passes = !IsDenialRecord(part->rrset.type) && anchors.NegativeFor(name, clock_.WallNow()) != nullptr;
+  const bool passes = !IsDenialRecord(part->rrset.type) && IsBelowNegative(name);
   for (const Name& signer : part->signers) {
     if (passes || signer.wire().size() < signer_octets_min || walker_.KnowsCutBelow(signer, inside)) continue;
     absl::StatusOr<ZonePtr> zone = co_await walker_.Walk(signer, ChainWalker::Expect::kApex, allowance);

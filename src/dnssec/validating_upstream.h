@@ -74,6 +74,8 @@ class ValidatingUpstream final : public Upstream {
   Task<absl::Status> Judge(Candidate* candidate, WalkAllowance* allowance);
   Task<absl::Status> TryJudge(Candidate* candidate, WalkAllowance* allowance);
   Task<absl::Status> FindZones(Candidate* candidate, WalkAllowance* allowance);
+  bool IsBelowNegative(const Name& name) const;
+  bool ProvesWildcard(const ResponseParts& dissected, const ResponsePart& proof) const;
   Task<absl::Status> FindZone(ResponsePart* part, const TrustAnchors& anchors, WalkAllowance* allowance);
   absl::StatusOr<UpstreamResponse> Deliver(Candidate candidate);
   std::optional<UpstreamResponse> FromDenials(const UpstreamQuery& query);

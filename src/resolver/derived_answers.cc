@@ -30,11 +30,13 @@ ImagePtr WithoutDnssec(ResponseCache& cache, const CacheKey& question, SteadyTim
 ImagePtr DeniedByCut(ResponseCache& cache, const CacheKey& question, size_t zone_octets, SteadyTime now) {
   if (question.checking_disabled) return nullptr;
   CacheKey ancestor = question;
+  // A DS is the business of the zone above, which denies nothing below where a way or an anchor begins.
+  const size_t octets_min = question.qtype == rr_type::kDs ? zone_octets + 1 : zone_octets;
   for (size_t i = 0; i < ResolverLimits::kCutAncestorsMax; ++i) {
     if (ancestor.qname.size() <= 1) break;
     ancestor.qname = ancestor.qname.subspan(size_t{1} + ancestor.qname[0]);
     // Nobody denies the root.
-    if (ancestor.qname.size() <= 1 || ancestor.qname.size() < zone_octets) break;
+    if (ancestor.qname.size() <= 1 || ancestor.qname.size() < octets_min) break;
     const auto denial = cache.Lookup(ancestor, now, LookupPurpose::kRecheck);
     if (!denial || !DeniesWhatIsBelow(*denial->image)) continue;
     Octets octets(question.qname.begin(), question.qname.end());

@@ -119,6 +119,7 @@ void LargeAnswerPace::Settle(uint16_t asker, uint32_t taken, size_t octets) {
     allowance.expected = std::max(std::min(above, uint32_t{UINT16_MAX}), allowance.expected - less);
   }
   BeginDue(allowance);
+  if (!allowance.waiting.empty()) timer_.cancel();  // its turn comes at another time now
 }
 
 void LargeAnswerPace::Close() {

@@ -346,6 +346,10 @@ Task<absl::StatusOr<UpstreamResponse>> QueryCoalescer::AskInTurn(PendingExchange
   exchange->turn = nullptr;
   if (!waited.ok()) co_return waited;
   exchange->query.asker = turn.asker();
+  if (exchange->cancellation.cancelled()) {
+    pace_.Settle(turn.asker(), turn.taken(), 0);
+    co_return absl::CancelledError("nobody waits for the answer any more");
+  }
   exchange->paced_octets = turn.taken();
   exchange->returns = upstream_.ConditionOf(exchange->query).returns;
   absl::StatusOr<UpstreamResponse> response = co_await upstream_.Exchange(exchange->query, exchange->deadline);

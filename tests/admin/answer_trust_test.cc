@@ -98,16 +98,16 @@ TEST(AnswerTrustTest, WhatIsNotAuthenticIsWhatItsZoneIs) {
   EXPECT_EQ(Verdicts(TrustOf(entry, {TrustChain{}})), "indeterminate indeterminate");
 }
 
-TEST(AnswerTrustTest, WhereTheWayIsNotKnownAnyMoreSoIsTheVerdict) {
+TEST(AnswerTrustTest, WhereTheWayIsNotKnownAnyMoreItIsNotKnownWhy) {
   const CacheEntry entry = EntryOf(To("www.example.").Answer("www.example.", 300, A("192.0.2.1")), {});
   EXPECT_EQ(Verdicts(TrustOf(entry, {})), "unknown unknown") << "nobody could be asked";
   TrustChain anchor_alone;
   anchor_alone.anchor.emplace();
-  EXPECT_EQ(Verdicts(TrustOf(entry, {anchor_alone})), "unknown unknown");
+  EXPECT_EQ(Verdicts(TrustOf(entry, {anchor_alone})), "insecure unknown");
   // Below a secure zone there may be one that is not.
-  EXPECT_EQ(Verdicts(TrustOf(entry, {Down("example.", Verdict::Secure())})), "unknown unknown");
+  EXPECT_EQ(Verdicts(TrustOf(entry, {Down("example.", Verdict::Secure())})), "insecure unknown");
   const Verdict bogus = Verdict::Bogus(dnssec_error::kBogus, "by now");
-  EXPECT_EQ(Verdicts(TrustOf(entry, {Down("example.", bogus)})), "unknown unknown");
+  EXPECT_EQ(Verdicts(TrustOf(entry, {Down("example.", bogus)})), "insecure unknown");
 }
 
 TEST(AnswerTrustTest, EachLinkOfAnAliasHasItsOwnVerdict) {

@@ -302,6 +302,7 @@ TEST_F(RrsetVerifierTest, ChecksWithDearKeysEndEarlier) {
   const Rdata signature = signer.Sign("www.example.", 300, {A("192.0.2.1")});
   const unsigned one = CheckMicroseconds(dnssec_algorithm::kEcdsaP384, {}) + ReadingMicroseconds(1);
   const unsigned affordable = DnssecLimits::kCheckMicrosecondsPerResponse / one;
+  EXPECT_GE(affordable, 8U) << "of an honest denial behind aliases";
   EXPECT_LT(affordable, DnssecLimits::kSignatureChecksPerResponse);
   for (unsigned i = 0; i < affordable; ++i) {
     EXPECT_TRUE(Verify("www.example.", 300, {A("192.0.2.1")}, {signature}, keys).verdict.secure());
@@ -324,11 +325,18 @@ TEST_F(RrsetVerifierTest, SetsOfManyRecordsAreDearWithAnyKey) {
     many.push_back(A("192.0." + std::to_string(i / 256) + "." + std::to_string(i % 256)));
   }
   const Rdata signature = signer_.Sign("w.example.", 300, many);
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_TRUE(Verify("w.example.", 300, many, {signature}, keys_).verdict.secure()) << i;
+  const unsigned affordable =
+      DnssecLimits::kCheckMicrosecondsPerResponse / ReadingMicroseconds(DnssecLimits::kRecordsPerRrsetMax);
+  EXPECT_GE(affordable, 3U);
+  EXPECT_LT(affordable, DnssecLimits::kSignatureChecksPerResponse);
+  unsigned secure = 0;
+  RrsetFinding finding;
+  while (secure <= affordable && (finding = Verify("w.example.", 300, many, {signature}, keys_)).verdict.secure()) {
+    ++secure;
   }
-  EXPECT_THAT(Verify("w.example.", 300, many, {signature}, keys_).verdict.text,
-              HasSubstr("given up: signature checks too dear"));
+  EXPECT_LE(secure, affordable);
+  EXPECT_GE(secure, affordable - 1) << "the check itself costs something, too";
+  EXPECT_THAT(finding.verdict.text, HasSubstr("given up: signature checks too dear"));
 }
 
 TEST_F(RrsetVerifierTest, ASetOfTooManyRecordsIsNotSorted) {

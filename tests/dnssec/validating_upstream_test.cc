@@ -435,6 +435,34 @@ TEST_F(NegativeAnchorTest, WhatIsDeniedBelowItPassesWhoeverSaysSo) {
   ExpectInsecure("b.corp.");
 }
 
+TEST_F(NegativeAnchorTest, WildcardsAboveItNeedTheirProofAsEver) {
+  Adopt("sub.example.");
+  world_.On("foo.example.", rr_type::kA)
+      .Expanded(Example(), "*.example.", "foo.example.", {Cname("lb.sub.example.")})
+      .SignedNsec(Example(), "a.example.", "sub.example.", {rr_type::kA})
+      .Plain(kAuthority, "sub.example.", {Soa(300)});
+  ExpectInsecure("foo.example.");
+  // Whatever the proof would deny of the name behind the alias.
+  world_.Anew("foo.example.", rr_type::kA)
+      .Expanded(Example(), "*.example.", "foo.example.", {Cname("lb.sub.example.")})
+      .SignedNsec(Example(), "a.example.", "sub.example.", {rr_type::kA});
+  ExpectInsecure("foo.example.");
+  world_.On("bar.example.", rr_type::kA)
+      .Expanded(Example(), "*.example.", "bar.example.", {Cname("lb.sub.example.")})
+      .Plain(kAuthority, "sub.example.", {Soa(300)});
+  ExpectBogus("bar.example.", dnssec_error::kNsecMissing, "made from a wildcard without a proof");
+}
+
+TEST_F(NegativeAnchorTest, WildcardsBelowItDoNot) {
+  Adopt("x.example.");
+  const SignatureSpec old{.inception = At(-std::chrono::hours(48)), .expiration = At(-std::chrono::hours(24))};
+  world_.On("x.example.", rr_type::kA)
+      .Plain(kAnswer, "x.example.", {A("192.0.2.1")})
+      .Plain(kAnswer, "x.example.", {Example().Sign("*.example.", 300, {A("192.0.2.1")}, old)})
+      .Signed(Example(), kAuthority, "a.example.", {Nsec("z.example.", {rr_type::kA})}, old);
+  ExpectInsecure("x.example.");
+}
+
 TEST_F(ValidatingUpstreamTest, AZoneSpeaksOfACutButNotBelowIt) {
   TestSigner& sub = world_.Delegate("example.", "sub.example.");
   world_.On("www.sub.example.", rr_type::kA).Signed(sub, kAnswer, "www.sub.example.", {A("192.0.2.1")});
@@ -464,7 +492,8 @@ TEST_F(ValidatingUpstreamTest, AWildcardIsNoProofThatNoZoneBegins) {
 TEST_F(ValidatingUpstreamTest, AWildcardsAliasEndsALinkWithItsProof) {
   world_.On("sub.example.", rr_type::kDs)
       .Expanded(Example(), "*.example.", "sub.example.", {Cname("x.other.")})
-      .SignedNsec(Example(), "a.example.", "z.example.", {rr_type::kA});
+      .SignedNsec(Example(), "a.example.", "z.example.", {rr_type::kA})
+      .SignedNsec(world_.Establish("other."), "x.other.", "z.other.", {rr_type::kA});
   world_.On("sub.example.", rr_type::kTxt).Plain(kAnswer, "sub.example.", {Txt("unsigned")});
   ExpectBogus("sub.example.", dnssec_error::kRrsigsMissing, "sub.example.", rr_type::kTxt);
 }

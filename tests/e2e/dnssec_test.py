@@ -259,14 +259,13 @@ class DotwardTest(unittest.TestCase):
                     shown[form].add(entry["verdict"])
             stored = set() if case.verdict == BOGUS else {word}
             expected = {"why": {word}, "DO": stored, "": stored, "CD": {word if case.verdict == BOGUS else "unjudged"}}
-            # Where a proof is all that is not secure, it is not there to be seen without DO.
-            if case.verdict == INSECURE and shown[""] == {"unknown"}:
-                expected[""] = {"unknown"}
             if shown != expected or (case.verdict == BOGUS and case.ede and answer["reason_code"] != case.ede):
                 wrong.append(f"{case} is {word}: {shown} {answer}")
         self.assertEqual(wrong, [], tell(wrong))
 
     def test_why_shows_every_link_from_the_anchor_to_the_records(self):
+        # What was known of zones before may be over soon.
+        self.control("cache", "flush", "--all")
         dnssec_lab.ask(self.server.address, self.server.port, "to-insecure.nsec.lab", "A")
         chain = self.why("to-insecure.nsec.lab", "A")["chain_of_trust"]
         self.assertEqual(chain["trust_anchor"]["key_tags"], [int(self.lab.anchor.split()[4])])

@@ -205,6 +205,14 @@ TEST_F(PromiseC5, WhatAnotherRouteAnswersDeniesNothing) {
   EXPECT_EQ(Ask(AQuery("www2.internal.example."))->rcode, 3) << "its own route may";
 }
 
+// The zone above says that nothing is delegated, and is right; below there is a zone of another way all the same.
+TEST_F(PromiseC5, ADenialOfADsIsOfTheZoneAbove) {
+  Ask(MessageBuilder::Query(1, "corp.", rr_type::kDs).Build());
+  Recover();
+  upstream_.condition.zone_octets = WireName("corp.").size();
+  EXPECT_EQ(Ask(MessageBuilder::Query(1, "a.corp.", rr_type::kDs).Build())->rcode, 0);
+}
+
 TEST_F(PromiseC5, LimitCutAncestors_ANameOfManyLabelsIsLookedUpABoundedNumberOfTimes) {
   Ask(AQuery("gone.example."));
   Recover();

@@ -150,6 +150,18 @@ TEST_F(LargeAnswerPaceTest, TurnsComeInTheirOrder) {
   EXPECT_EQ(Ended(), "oooo");
 }
 
+// Not enough for a turn now, but for an earlier one.
+TEST_F(LargeAnswerPaceTest, WhatIsGivenBackBringsATurnForward) {
+  AskWhileItMay(1, kFree + kLarge);
+  constexpr uint32_t kMuch = 900 * ResolverLimits::kLargeAnswersPerSecond;
+  pace_.Settle(1, 0, kFree + kMuch);
+  Wait(1);
+  pace_.Settle(1, kMuch - 2 * kLarge, 0);
+  clock_.Advance(std::chrono::seconds(1));
+  Turn();
+  EXPECT_EQ(Ended(), "o") << "after a quarter of an hour otherwise";
+}
+
 TEST_F(LargeAnswerPaceTest, NobodyWaitsLongerThanTheyWantTo) {
   AskWhileItMay(1, kFree + kLarge);
   Waiter& cancelled = Wait(1);
