@@ -104,8 +104,8 @@ class Judge {
     }
     const std::string what = StrCat(TypeToString(response_.qtype), " ", name.ToString(),
                                     name_error ? ": not proven not to exist" : ": not proven not to be there");
-    if (deepest != nullptr && IsDeniedBelow(*deepest, denied_in))
-      return;  // insecure, which the SOA's judgement has said
+    // Insecure, which the SOA's judgement has said.
+    if (deepest != nullptr && IsDeniedBelow(*deepest, denied_in)) return;
     if (deepest != nullptr) {
       return Conclude(name_error ? deepest->NameError(name) : deepest->NoData(name, response_.qtype), deepest->zone(),
                       what);
