@@ -23,14 +23,20 @@ class Cancellation;
 // How an exchange went, for whoever looks at the slow ones. Filled once it is over; times in microseconds, of the
 // attempt that decided it or, where nobody answered, of the last.
 struct ExchangeTrace {
-  uint32_t total_us = 0;   // of the whole exchange
-  uint32_t waited_us = 0;  // until the question was put on a connection: connecting, handshake, a free place
-  uint32_t answer_us = 0;  // from there to the answer, or to the end
-  uint32_t octets = 0;     // of the responses that came, of all exchanges with this trace
-  uint8_t attempts = 0;    // servers that were asked
-  uint8_t hedges = 0;      // of them, those asked beside another because that one was late
-  uint8_t sent_again = 0;  // times that a question was put on another connection, or into another datagram
-  bool answered = false;   // by somebody, whatever the answer was
+  // A response that has more octets is a large one, as few ever are.
+  static constexpr size_t kUsualOctets = 4'096;
+  void CountResponse(size_t octets) {
+    if (octets > kUsualOctets) beyond_usual += static_cast<uint32_t>(octets - kUsualOctets);
+  }
+
+  uint32_t total_us = 0;      // of the whole exchange
+  uint32_t waited_us = 0;     // until the question was put on a connection: connecting, handshake, a free place
+  uint32_t answer_us = 0;     // from there to the answer, or to the end
+  uint32_t beyond_usual = 0;  // octets of large responses beyond kUsualOctets, of all exchanges with this trace
+  uint8_t attempts = 0;       // servers that were asked
+  uint8_t hedges = 0;         // of them, those asked beside another because that one was late
+  uint8_t sent_again = 0;     // times that a question was put on another connection, or into another datagram
+  bool answered = false;      // by somebody, whatever the answer was
 };
 
 // One question as it is sent: ID, EDNS and padding are the sender's own business.

@@ -106,7 +106,7 @@ Task<absl::StatusOr<ZonePtr>> ChainWalker::Walk(Name name, Expect expect, WalkAl
     if (!joins) {
       allowance->steps = link->allowance.steps;
       allowance->signature_checks = link->allowance.signature_checks;
-      if (allowance->trace != nullptr) allowance->trace->octets += link->trace.octets;
+      if (allowance->trace != nullptr) allowance->trace->beyond_usual += link->trace.beyond_usual;
     }
     // What was too much of another's share may be little of ours.
     if (joins && absl::IsAborted(link->status)) continue;
@@ -359,7 +359,7 @@ Task<> ChainWalker::FindKeys(LinkPtr link, DelegationSigners signers, uint32_t t
     first->cancellation.Cancel();
     co_return;
   }
-  link->trace.octets += first->trace.octets;
+  link->trace.beyond_usual += first->trace.beyond_usual;
   const Response& response = *first->result;
   if (!response.ok()) {
     link->status = response.status();

@@ -35,7 +35,7 @@ struct WalkAllowance {
   Deadline deadline{SteadyTime::max()};
   Cancellation* cancellation = nullptr;  // may be null
   uint16_t asker = 0;                    // UpstreamQuery::asker
-  ExchangeTrace* trace = nullptr;        // may be null; gets the octets that came for links that nobody else looked for
+  ExchangeTrace* trace = nullptr;        // may be null; gets `beyond_usual` of links that nobody else looked for
   unsigned signature_checks = DnssecLimits::kSignatureChecksPerQuery;
   unsigned steps = DnssecLimits::kChainStepsPerQuery;
 };

@@ -106,17 +106,15 @@ void LargeAnswerPace::Offer(Turn& turn, uint16_t asker) {
 }
 
 // Up at once, and down slowly: who has asked for large ones will ask for more of them.
-void LargeAnswerPace::Settle(uint16_t asker, uint32_t taken, size_t octets) {
-  const auto above =
-      static_cast<uint32_t>(std::max(octets, ResolverLimits::kLargeAnswer) - ResolverLimits::kLargeAnswer);
+void LargeAnswerPace::Settle(uint16_t asker, uint32_t taken, uint32_t came, bool answered) {
   Allowance& allowance = Of(asker);
-  if (asker == 0 || (taken == 0 && above == 0 && allowance.expected == 0)) return;
+  if (asker == 0 || (taken == 0 && came == 0 && allowance.expected == 0)) return;
   Fill(allowance, clock_.Now());
-  allowance.octets += int64_t{taken} - int64_t{above};
-  if (octets != 0) {
-    const uint32_t less = (allowance.expected - std::min(allowance.expected, above) + 15) / 16;
+  allowance.octets += int64_t{taken} - int64_t{came};
+  if (answered || came != 0) {
+    const uint32_t less = (allowance.expected - std::min(allowance.expected, came) + 15) / 16;
     // More than one may have come; what is expected has to fit the allowance.
-    allowance.expected = std::max(std::min(above, uint32_t{UINT16_MAX}), allowance.expected - less);
+    allowance.expected = std::max(std::min(came, uint32_t{UINT16_MAX}), allowance.expected - less);
   }
   BeginDue(allowance);
   if (!allowance.waiting.empty()) timer_.cancel();  // its turn comes at another time now

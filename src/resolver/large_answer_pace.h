@@ -58,8 +58,8 @@ class LargeAnswerPace {
   Task<absl::Status> Wait(Turn* turn, Deadline deadline, Cancellation* cancellation);
   // Somebody else asks for the same: where they need not wait, it is asked in their name.
   void Offer(Turn& turn, uint16_t asker);
-  // So many octets came, in all; 0 where none did.
-  void Settle(uint16_t asker, uint32_t taken, size_t octets);
+  // So many octets beyond the usual came, with an answer or with what else was asked for it.
+  void Settle(uint16_t asker, uint32_t taken, uint32_t came, bool answered);
 
   // Ends all waits with kAborted, and from now on at once. Join ends when nobody waits.
   void Close();
@@ -69,7 +69,7 @@ class LargeAnswerPace {
   struct Allowance {
     int64_t octets = 0;                // as of `at`; below zero where more came than was taken
     SteadyTime at{SteadyTime::min()};  // it was full before
-    uint32_t expected = 0;             // of an answer, above what is free
+    uint32_t expected = 0;             // of an answer, beyond the usual
     IntrusiveList<Turn, &Turn::in_allowance_> waiting;
     ListHook<Allowance> in_waited_for;
   };

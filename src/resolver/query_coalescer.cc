@@ -307,8 +307,8 @@ Task<> QueryCoalescer::Run(std::unique_ptr<PendingExchange> exchange) {
     const bool taken_back = exchange->cancellation.cancelled();
     // What is taken back comes all the same, and what was taken for it is not given back.
     const uint32_t taken = std::exchange(exchange->paced_octets, 0);
-    const uint32_t came = std::exchange(trace.octets, 0);
-    if (!taken_back || came != 0) pace_.Settle(exchange->query.asker, taken, came);
+    const uint32_t came = std::exchange(trace.beyond_usual, 0);
+    if (!taken_back || came != 0) pace_.Settle(exchange->query.asker, taken, came, response.ok());
     // Nobody waits for it, but an answer is an answer.
     if (taken_back && !response.ok()) break;
     const Outcome outcome = Conclude(*exchange, response, trace);
@@ -347,7 +347,7 @@ Task<absl::StatusOr<UpstreamResponse>> QueryCoalescer::AskInTurn(PendingExchange
   if (!waited.ok()) co_return waited;
   exchange->query.asker = turn.asker();
   if (exchange->cancellation.cancelled()) {
-    pace_.Settle(turn.asker(), turn.taken(), 0);
+    pace_.Settle(turn.asker(), turn.taken(), 0, false);
     co_return absl::CancelledError("nobody waits for the answer any more");
   }
   exchange->paced_octets = turn.taken();

@@ -29,10 +29,8 @@ struct ResolverLimits {
   static constexpr size_t kRefreshesMax = 64;
   static constexpr size_t kRefreshExchangesMax = 2'000;
 
-  // Octets of an answer up to which it is no large one; what a client may have of larger ones beyond that, at once and
-  // in a second; and the time between looks at whose turn has come. A message of 64 KiB can keep the loop for half a
-  // millisecond.
-  static constexpr size_t kLargeAnswer = 4'096;
+  // What a client may have of large answers beyond the usual (ExchangeTrace), in octets, at once and in a second; and
+  // the time between looks at whose turn has come. A message of 64 KiB can keep the loop for half a millisecond.
   static constexpr int64_t kLargeAnswersAtOnce = 512 * 1024;
   static constexpr int64_t kLargeAnswersPerSecond = 4 * 1024 * 1024;
   static constexpr std::chrono::milliseconds kLargeAnswerTurn{2};

@@ -352,9 +352,9 @@ Task<absl::StatusOr<UpstreamResponse>> Forwarder::RunRace(ZoneReference zone, co
   // What was asked under another plan says nothing of this one's upstreams.
   if (zone.plan == plans_) Watch(race, zones_[zone.number], Now());
   if (query.trace != nullptr) {
-    const uint32_t before = query.trace->octets;
+    const uint32_t before = query.trace->beyond_usual;
     *query.trace = race.Trace(Now());
-    query.trace->octets += before;
+    query.trace->beyond_usual += before;
   }
   co_return race.Result();
 }

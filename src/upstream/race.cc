@@ -288,7 +288,7 @@ ExchangeTrace Race::Trace(SteadyTime now) {
     const unsigned again = entrant.attempt.sends > 1 ? entrant.attempt.sends - 1U : 0U;
     trace.sent_again = static_cast<uint8_t>(std::min(trace.sent_again + again, 255U));
     if (!entrant.judged || !entrant.attempt.result().ok()) continue;
-    trace.octets += static_cast<uint32_t>(entrant.attempt.result()->octets.size());
+    trace.CountResponse(entrant.attempt.result()->octets.size());
   }
   if (entrants_.empty()) return trace;
   Entrant& decided = best_ != nullptr ? *best_ : entrants_.back();

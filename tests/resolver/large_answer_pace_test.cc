@@ -18,9 +18,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr size_t kFree = ResolverLimits::kLargeAnswer;
 constexpr int64_t kFull = ResolverLimits::kLargeAnswersAtOnce;
-constexpr size_t kLarge = 32 * 1024;  // above what is free
+constexpr uint32_t kLarge = 32 * 1024;  // beyond the usual
 constexpr size_t kAtOnce = kFull / kLarge;
 
 class LargeAnswerPaceTest : public ::testing::Test {
@@ -37,17 +36,17 @@ class LargeAnswerPaceTest : public ::testing::Test {
     loop_.run();
   }
 
-  // Asks, and gets an answer of that size.
-  void Ask(uint16_t asker, size_t octets) {
+  // Asks, and gets an answer that is so much larger than usual.
+  void Ask(uint16_t asker, uint32_t octets) {
     const std::optional<uint32_t> taken = pace_.Take(asker);
     ASSERT_TRUE(taken.has_value());
-    pace_.Settle(asker, *taken, octets);
+    pace_.Settle(asker, *taken, octets, true);
   }
   // As often as it may at once.
-  size_t AskWhileItMay(uint16_t asker, size_t octets) {
+  size_t AskWhileItMay(uint16_t asker, uint32_t octets) {
     size_t asked = 0;
     while (const std::optional<uint32_t> taken = pace_.Take(asker)) {
-      pace_.Settle(asker, *taken, octets);
+      pace_.Settle(asker, *taken, octets, true);
       ++asked;
     }
     return asked;
@@ -86,25 +85,25 @@ class LargeAnswerPaceTest : public ::testing::Test {
 };
 
 TEST_F(LargeAnswerPaceTest, OrdinaryAnswersAreFreeHoweverMany) {
-  for (int i = 0; i < 100'000; ++i) Ask(1, kFree);
+  for (int i = 0; i < 100'000; ++i) Ask(1, 0);
   EXPECT_EQ(pace_.Take(1), 0U);
 }
 
 TEST_F(LargeAnswerPaceTest, X7_LargeAnswersAreGivenAsFastAsTheAllowanceFills) {
-  EXPECT_NEAR(static_cast<double>(AskWhileItMay(1, kFree + kLarge)), kAtOnce, 1);
+  EXPECT_NEAR(static_cast<double>(AskWhileItMay(1, kLarge)), kAtOnce, 1);
   size_t asked = 0;
   for (int i = 0; i < 100; ++i) {
     clock_.Advance(milliseconds(10));
-    asked += AskWhileItMay(1, kFree + kLarge);
+    asked += AskWhileItMay(1, kLarge);
   }
   EXPECT_NEAR(static_cast<double>(asked), ResolverLimits::kLargeAnswersPerSecond / static_cast<double>(kLarge), 2);
 }
 
 TEST_F(LargeAnswerPaceTest, X7_OthersDoNotFeelIt) {
-  Ask(2, kFree + kLarge);
-  for (int i = 0; i < 1000; ++i) pace_.Settle(1, 0, kFree + kLarge);
+  Ask(2, kLarge);
+  for (int i = 0; i < 1000; ++i) pace_.Settle(1, 0, kLarge, true);
   for (int i = 0; i < 10; ++i) Wait(1);
-  EXPECT_NEAR(static_cast<double>(AskWhileItMay(2, kFree + kLarge)), kAtOnce - 1, 1);
+  EXPECT_NEAR(static_cast<double>(AskWhileItMay(2, kLarge)), kAtOnce - 1, 1);
   EXPECT_EQ(Ended(), "..........");
 }
 
@@ -112,7 +111,7 @@ TEST_F(LargeAnswerPaceTest, X7_OthersDoNotFeelIt) {
 TEST_F(LargeAnswerPaceTest, WhatCameUnexpectedIsPaidForAfterwards) {
   std::vector<uint32_t> taken;
   for (int i = 0; i < 200; ++i) taken.push_back(*pace_.Take(1));
-  for (const uint32_t octets : taken) pace_.Settle(1, octets, kFree + kLarge);
+  for (const uint32_t octets : taken) pace_.Settle(1, octets, kLarge, true);
   EXPECT_EQ(pace_.Take(1), std::nullopt);
   const auto debt = static_cast<int64_t>(200 * kLarge) - kFull;
   const int64_t until_next = (debt + static_cast<int64_t>(kLarge)) * 1000 / ResolverLimits::kLargeAnswersPerSecond;
@@ -123,27 +122,30 @@ TEST_F(LargeAnswerPaceTest, WhatCameUnexpectedIsPaidForAfterwards) {
 }
 
 TEST_F(LargeAnswerPaceTest, WhatDoesNotComeIsGivenBack) {
-  Ask(1, kFree + kLarge);
-  for (int i = 0; i < 1000; ++i) Ask(1, 0);
+  Ask(1, kLarge);
+  for (int i = 0; i < 1000; ++i) {
+    clock_.Advance(milliseconds(10));
+    pace_.Settle(1, pace_.Take(1).value(), 0, false);
+  }
   EXPECT_EQ(pace_.Take(1), kLarge) << "an answer that did not come says nothing of the next one's size";
 }
 
 TEST_F(LargeAnswerPaceTest, SmallAnswersMakeItForgetTheLargeOne) {
   Ask(1, UINT16_MAX);
-  for (int i = 0; i < 200; ++i) Ask(1, 100);
+  for (int i = 0; i < 200; ++i) Ask(1, 0);
   clock_.Advance(std::chrono::seconds(1));
   EXPECT_EQ(pace_.Take(1), 0U);
 }
 
 TEST_F(LargeAnswerPaceTest, TurnsComeInTheirOrder) {
-  AskWhileItMay(1, kFree + kLarge);
+  AskWhileItMay(1, kLarge);
   for (int i = 0; i < 4; ++i) Wait(1);
   EXPECT_EQ(pace_.Take(1), std::nullopt) << "who comes later is no earlier";
   EXPECT_EQ(Ended(), "....");
   Pass(milliseconds(2 * static_cast<int64_t>(kLarge) * 1000 / ResolverLimits::kLargeAnswersPerSecond + 1));
   EXPECT_EQ(Ended(), "oo..");
   EXPECT_EQ(waiters_[0]->turn.taken(), kLarge);
-  pace_.Settle(1, waiters_[0]->turn.taken(), 0);
+  pace_.Settle(1, waiters_[0]->turn.taken(), 0, false);
   Turn();
   EXPECT_EQ(Ended(), "ooo.") << "what was given back is the next one's";
   Pass(std::chrono::minutes(1));
@@ -152,18 +154,18 @@ TEST_F(LargeAnswerPaceTest, TurnsComeInTheirOrder) {
 
 // Not enough for a turn now, but for an earlier one.
 TEST_F(LargeAnswerPaceTest, WhatIsGivenBackBringsATurnForward) {
-  AskWhileItMay(1, kFree + kLarge);
+  AskWhileItMay(1, kLarge);
   constexpr uint32_t kMuch = 900 * ResolverLimits::kLargeAnswersPerSecond;
-  pace_.Settle(1, 0, kFree + kMuch);
+  pace_.Settle(1, 0, kMuch, true);
   Wait(1);
-  pace_.Settle(1, kMuch - 2 * kLarge, 0);
+  pace_.Settle(1, kMuch - 2 * kLarge, 0, false);
   clock_.Advance(std::chrono::seconds(1));
   Turn();
   EXPECT_EQ(Ended(), "o") << "after a quarter of an hour otherwise";
 }
 
 TEST_F(LargeAnswerPaceTest, NobodyWaitsLongerThanTheyWantTo) {
-  AskWhileItMay(1, kFree + kLarge);
+  AskWhileItMay(1, kLarge);
   Waiter& cancelled = Wait(1);
   cancelled.cancellation.Cancel();
   Turn();
@@ -175,8 +177,8 @@ TEST_F(LargeAnswerPaceTest, NobodyWaitsLongerThanTheyWantTo) {
 }
 
 TEST_F(LargeAnswerPaceTest, NobodyWaitsForAnEnd) {
-  AskWhileItMay(1, kFree + kLarge);
-  AskWhileItMay(2, kFree + kLarge);
+  AskWhileItMay(1, kLarge);
+  AskWhileItMay(2, kLarge);
   for (const uint16_t asker : std::to_array<uint16_t>({1, 1, 2})) Wait(asker);
   EXPECT_EQ(Ended(), "...");
   pace_.Close();
@@ -188,7 +190,7 @@ TEST_F(LargeAnswerPaceTest, NobodyWaitsForAnEnd) {
 
 // So that whatever an exchange has brought, somebody's turn comes.
 TEST_F(LargeAnswerPaceTest, WhatIsExpectedFitsTheAllowance) {
-  pace_.Settle(1, 0, size_t{10} * UINT16_MAX);
+  pace_.Settle(1, 0, 10 * UINT16_MAX, true);
   EXPECT_EQ(pace_.Take(1), std::nullopt);
   clock_.Advance(std::chrono::seconds(10));
   EXPECT_EQ(pace_.Take(1), UINT16_MAX);
@@ -200,8 +202,8 @@ TEST_F(LargeAnswerPaceTest, WhatNobodyAsksForIsFree) {
 }
 
 TEST_F(LargeAnswerPaceTest, SomebodyElseWhoHasTheirAllowanceNeedNotWaitWithThem) {
-  AskWhileItMay(1, kFree + kLarge);
-  AskWhileItMay(2, kFree + kLarge);
+  AskWhileItMay(1, kLarge);
+  AskWhileItMay(2, kLarge);
   Waiter& waiter = Wait(1);
   pace_.Offer(waiter.turn, 2);
   Turn();

@@ -84,7 +84,7 @@ class FakeUpstream final : public Upstream {
     if (!octets.ok()) return octets.status();
     UpstreamResponse response;
     response.octets = *std::move(octets);
-    if (query.trace != nullptr) query.trace->octets += static_cast<uint32_t>(response.octets.size());
+    if (query.trace != nullptr) query.trace->CountResponse(response.octets.size());
     absl::StatusOr<Message> message = ParseResponse(response.octets);
     if (!message.ok()) return message.status();
     response.message = std::make_unique<const Message>(*std::move(message));
