@@ -1,6 +1,7 @@
 #include "dnssec/anchor_keeper.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -21,26 +22,35 @@ AnchorKeeper::AnchorKeeper(asio::io_context& loop, Upstream& upstream, const Clo
 std::shared_ptr<const TrustAnchors> AnchorKeeper::Adopt(std::shared_ptr<const TrustAnchors> configured,
                                                         std::string_view saved) {
   if (configured == configured_) return trusted_;
-  const std::string known = tracker_ ? tracker_->Save() : std::string(saved);
+  if (tracker_) {
+    known_ = tracker_->Save();
+    // Of a look that ends here.
+    if (std::exchange(changed_, false)) hooks_.save(known_);
+  } else if (known_.empty()) {
+    known_ = saved;
+  }
   configured_ = std::move(configured);
   tracker_.reset();
   trusted_ = nullptr;
   if (configured_ == nullptr) return trusted_;
   tracker_.emplace(*configured_, clock_.WallNow());
-  if (!known.empty()) {
-    const absl::Status restored = tracker_->Restore(known);
+  if (!known_.empty()) {
+    const absl::Status restored = tracker_->Restore(known_);
     if (!restored.ok()) {
       Log(LogLevel::kWarning, "what was known of the trust anchors is ignored", {{"error", MessageOf(restored)}});
     }
   }
+  wait_ = DnssecLimits::kAnchorFirstLook;
+  timer_.cancel();
   return trusted_ = Current();
 }
 
 Task<> AnchorKeeper::Run() {
   while (!closed_) {
     timer_.expires_after(wait_);
-    co_await timer_.async_wait(kAwait);
-    if (!closed_) co_await Look();
+    const auto waited = co_await timer_.async_wait(kAwait);
+    // Whoever cancels it has set another time.
+    if (!closed_ && !std::get<0>(waited)) co_await Look();
   }
 }
 

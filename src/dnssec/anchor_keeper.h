@@ -32,8 +32,8 @@ class AnchorKeeper {
   AnchorKeeper(asio::io_context& loop, Upstream& upstream, const Clock& clock, Hooks hooks);
 
   // Before Start, or on the loop's thread. What the operator trusts from now on; null is nothing, and nothing is looked
-  // at then. What is known of the same zones' keys goes along, at the first time what `saved` says of them. Returns
-  // what is trusted now, null for null.
+  // at then. What is known of the same zones' keys goes along, also over a time in which nothing was trusted, and at
+  // the first time what `saved` says of them. Returns what is trusted now, null for null.
   std::shared_ptr<const TrustAnchors> Adopt(std::shared_ptr<const TrustAnchors> configured,
                                             std::string_view saved = {});
 
@@ -41,6 +41,9 @@ class AnchorKeeper {
   void Start() { running_.Spawn(Run()); }
   // Looks at every zone now.
   Task<> Look();
+
+  // At the earliest, from when it looked last or was told what to trust.
+  Duration next_look_in() const { return wait_; }
 
   // Join ends when nothing of it runs, which needs that exchanges of the upstream end.
   void Close();
@@ -57,6 +60,7 @@ class AnchorKeeper {
   std::shared_ptr<const TrustAnchors> configured_;
   std::shared_ptr<const TrustAnchors> trusted_;
   std::optional<AnchorTracker> tracker_;
+  std::string known_;  // while there is no tracker: what the last one knew
   bool changed_ = false;
   bool closed_ = false;
   Duration wait_;

@@ -140,6 +140,8 @@ absl::Status AnchorTracker::Restore(std::string_view text) {
   std::string line;
   std::getline(lines, line);
   std::vector<Zone> zones = zones_;
+  // Whose learned keys are vouched for by one that is trusted still.
+  std::vector<Name> vouched;
   for (int number = 2; std::getline(lines, line); ++number) {
     Name name;
     Key key;
@@ -151,12 +153,16 @@ absl::Status AnchorTracker::Restore(std::string_view text) {
     if (known == zone->keys.end()) {
       if (key.learned && zone->keys.size() < DnssecLimits::kDnskeysMax) zone->keys.push_back(std::move(key));
     } else if (key.state != State::kPending) {
+      if (!known->learned) vouched.push_back(name);
       // What the operator names is his, wherever it was learned first.
       known->state = key.state;
       known->since = key.since;
     }
   }
-  for (const Zone& zone : zones) {
+  for (Zone& zone : zones) {
+    if (std::ranges::find(vouched, zone.name) == vouched.end()) {
+      std::erase_if(zone.keys, [](const Key& key) { return key.learned; });
+    }
     if (std::ranges::none_of(zone.keys, IsTrusted)) {
       return absl::InvalidArgumentError(StrCat("it leaves nothing to trust of ", zone.name.ToString()));
     }

@@ -9,6 +9,7 @@
 #include "dnssec/denial_proof.h"
 #include "dnssec/dnssec_limits.h"
 #include "dnssec/name_tools.h"
+#include "dnssec/rrset_verifier.h"
 
 namespace dotward {
 namespace {
@@ -83,7 +84,7 @@ void DenialCache::AddDenial(const Name& zone, const ScannedMessage& message, con
 
 void DenialCache::AddWildcard(const Name& zone, const ScannedMessage& message, const Rrset& rrset, size_t labels,
                               uint32_t ttl, SteadyTime now) {
-  if (ttl == 0 || rrset.type == rr_type::kCname || rrset.type == rr_type::kDname) return;
+  if (ttl == 0 || rrset.type == rr_type::kCname || !MayComeFromWildcard(rrset.type)) return;
   if (!rrset.owner.IsAtOrBelow(zone) || rrset.owner.label_count() <= labels) return;
   Entry entry;
   entry.owner = WildcardOf(Suffix(rrset.owner, labels));

@@ -39,22 +39,6 @@ std::string TimeToString(uint32_t time, WallTime now) {
 
 bool IsWildcard(const Name& name) { return name.wire().size() > 2 && name.wire()[0] == 1 && name.wire()[1] == '*'; }
 
-// Types of which there is one at a zone's or a name's own place: expanded from a wildcard they say nothing. What a
-// DNAME would be is left open (RFC 4592 §4.4).
-bool MayComeFromWildcard(uint16_t type) {
-  switch (type) {
-    case rr_type::kNsec:
-    case rr_type::kNsec3:
-    case rr_type::kDnskey:
-    case rr_type::kDs:
-    case rr_type::kSoa:
-    case rr_type::kDname:
-      return false;
-    default:
-      return true;
-  }
-}
-
 class Verifier {
  public:
   Verifier(const ScannedMessage& message, const Rrset& rrset, const ZoneKeys& keys, WallTime now, WorkBudget& budget)
@@ -257,6 +241,20 @@ Verdict NobodyVouchedFor(const Name& zone, const DelegationSigners& signers, Zon
 }
 
 }  // namespace
+
+bool MayComeFromWildcard(uint16_t type) {
+  switch (type) {
+    case rr_type::kNsec:
+    case rr_type::kNsec3:
+    case rr_type::kDnskey:
+    case rr_type::kDs:
+    case rr_type::kSoa:
+    case rr_type::kDname:
+      return false;
+    default:
+      return true;
+  }
+}
 
 RrsetFinding VerifyRrset(const ScannedMessage& message, const Rrset& rrset, const ZoneKeys& keys, WallTime now,
                          WorkBudget& budget) {

@@ -28,6 +28,10 @@ struct RrsetFinding {
   uint32_t expiration = 0;  // the same
 };
 
+// False for types of which there is one at a zone's or a name's own place: expanded from a wildcard they say nothing.
+// What a DNAME would be is left open (RFC 4592 §4.4).
+bool MayComeFromWildcard(uint16_t type);
+
 // Verifies an RRset by RFC 4035 §5.3 with the keys of one zone; signatures of other zones count for nothing. `keys` are
 // those that the caller believes. Never kInsecure.
 RrsetFinding VerifyRrset(const ScannedMessage& message, const Rrset& rrset, const ZoneKeys& keys, WallTime now,

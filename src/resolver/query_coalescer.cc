@@ -417,8 +417,13 @@ ResolutionPtr QueryCoalescer::ConcludeFor(bool dnssec_ok, const PendingExchange&
   if (!image.ok()) return FailureFor(image.status(), trace);
   CacheKey key = exchange.question();
   key.dnssec_ok = dnssec_ok;
-  cache_.Insert(key, *image, clock_.Now());
+  if (IsJudgedAsWanted(exchange.query, *response)) cache_.Insert(key, *image, clock_.Now());
   return Answered(*std::move(image), trace);
+}
+
+// What was asked before answers were to be judged may come behind that.
+bool QueryCoalescer::IsJudgedAsWanted(const UpstreamQuery& query, const UpstreamResponse& response) const {
+  return !options_.validated || response.judged || query.checking_disabled || query.klass != rr_class::kIn;
 }
 
 bool QueryCoalescer::IsTrustedWithAd(const UpstreamQuery& query, const UpstreamResponse& response) const {

@@ -140,6 +140,8 @@ class QueryCoalescer {
   // What a response, or the lack of one, means for those who wait; stores an answer where it may be used again.
   Outcome Conclude(const PendingExchange& exchange, const absl::StatusOr<UpstreamResponse>& response,
                    const ExchangeTrace& trace);
+  // Whether an answer is what the next one who asks is to get.
+  bool IsJudgedAsWanted(const UpstreamQuery& query, const UpstreamResponse& response) const;
   // Whether the response's AD bit is somebody's word that counts (RFC 6840 §5.8).
   bool IsTrustedWithAd(const UpstreamQuery& query, const UpstreamResponse& response) const;
   ResolutionPtr ConcludeFor(bool dnssec_ok, const PendingExchange& exchange,

@@ -103,10 +103,63 @@ TEST_F(AnchorKeeperTest, GoesOnFromWhatWasSaved) {
 }
 
 TEST_F(AnchorKeeperTest, TornStateIsIgnored) {
-  keeper_.Adopt(nullptr);
-  Trust({&old_}, "dotward trust anchors 1\nvalid 1 . IN");
-  Look();
+  AnchorKeeper keeper(loop_, upstream_, clock_, {.trust = [](auto) {}, .save = [](const std::string&) {}});
+  auto anchors = std::make_shared<TrustAnchors>();
+  anchors->Add(Name(), old_.Signer());
+  EXPECT_NE(keeper.Adopt(anchors, "dotward trust anchors 1\nvalid 1 . IN"), nullptr);
+  Look(keeper);
   EXPECT_EQ(upstream_.asked().size(), 1U);
+}
+
+TEST_F(AnchorKeeperTest, WhatIsKnownSurvivesATimeWithoutValidation) {
+  Publish({&old_, &new_});
+  Look();
+  keeper_.Adopt(nullptr);
+  clock_.Advance(30 * kDay);
+  Trust({&old_});
+  Look();
+  EXPECT_TRUE(Trusts(new_));
+}
+
+TEST_F(AnchorKeeperTest, AReloadInTheMiddleOfALookLosesNothing) {
+  const TestSigner corp("corp.");
+  auto anchors = std::make_shared<TrustAnchors>();
+  anchors->Add(Name(), old_.Signer());
+  anchors->Add(*Name::Parse("corp."), corp.Signer());
+  keeper_.Adopt(anchors);
+  Publish({&old_, &new_});
+  upstream_.Hold();
+  TaskGroup running(loop_);
+  running.Spawn(keeper_.Look());
+  loop_.poll();
+  upstream_.ReleaseOne();
+  loop_.restart();
+  loop_.poll();
+  EXPECT_TRUE(saved_.empty()) << "the other zone's answer is waited for";
+  keeper_.Adopt(nullptr);
+  EXPECT_NE(saved_.find("pending"), std::string::npos);
+  upstream_.Release();
+  loop_.restart();
+  loop_.run();
+  Look();
+  EXPECT_EQ(upstream_.asked().size(), 2U) << "nothing is trusted, so nothing is looked at";
+}
+
+TEST_F(AnchorKeeperTest, WhatIsTrustedAnewIsLookedAtSoon) {
+  keeper_.Adopt(nullptr);
+  Look();
+  EXPECT_EQ(keeper_.next_look_in(), DnssecLimits::kAnchorLookRarest);
+  keeper_.Start();
+  loop_.restart();
+  loop_.poll();
+  Trust({&old_});
+  EXPECT_EQ(keeper_.next_look_in(), DnssecLimits::kAnchorFirstLook);
+  loop_.restart();
+  loop_.poll();
+  EXPECT_TRUE(upstream_.asked().empty()) << "soon, not now";
+  keeper_.Close();
+  loop_.restart();
+  loop_.run();
 }
 
 TEST_F(AnchorKeeperTest, WhatIsKnownSurvivesAReload) {

@@ -203,6 +203,21 @@ TEST_F(AnchorTrackerTest, KeyThatTheOperatorTrustsNoMoreDoesNotComeBack) {
   EXPECT_FALSE(Trusts(new_));
 }
 
+// It may have been compromised, and what it vouched for with it.
+TEST_F(AnchorTrackerTest, WhatItVouchedForDoesNotComeBackEither) {
+  Observe({old_.Dnskey(), new_.Dnskey()}, {&old_});
+  now_ += 30 * kDay;
+  Observe({old_.Dnskey(), new_.Dnskey()}, {&old_});
+  ASSERT_TRUE(Trusts(new_));
+  const TestSigner another(".");
+  AnchorTracker after(Trusting({&another}), now_);
+  ASSERT_TRUE(after.Restore(tracker_.Save()).ok());
+  tracker_ = after;
+  EXPECT_TRUE(Trusts(another));
+  EXPECT_FALSE(Trusts(new_));
+  EXPECT_EQ(KeysKnown(), 1U);
+}
+
 TEST_F(AnchorTrackerTest, AnchorWithAnotherDigestIsTheSameKey) {
   TrustAnchors anchors;
   anchors.Add(Root(), old_.Signer(4));

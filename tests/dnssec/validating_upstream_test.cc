@@ -1160,6 +1160,15 @@ TEST_F(AggressiveTest, WildcardAnswersForOtherNames) {
   EXPECT_EQ(upstream_.asked().size(), asked);
 }
 
+TEST_F(AggressiveTest, NoDelegationIsMadeFromAWildcard) {
+  Ask("a.example.");
+  world_.On("*.example.", rr_type::kDs).Signed(Example(), kAnswer, "*.example.", {Example().Ds()});
+  ExpectSecure("*.example.", rr_type::kDs);
+  const size_t asked = upstream_.asked().size();
+  EXPECT_EQ(Ask("b.example.", rr_type::kDs).rcode, 3) << "denied as ever";
+  EXPECT_EQ(upstream_.asked().size(), asked);
+}
+
 // What was compressed in one message would lead elsewhere in another.
 TEST_F(AggressiveTest, WildcardAnswersWithItsNamesInFull) {
   // The question's name begins at offset 12, its second label at 14.

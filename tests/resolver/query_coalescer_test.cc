@@ -252,6 +252,17 @@ TEST_F(QueryCoalescerTest, AnAnswerThatCrossesTheTakingBackIsKept) {
   EXPECT_EQ(cache_.Total(clock_.Now()).insertions, 1U);
 }
 
+TEST_F(QueryCoalescerTest, WhatWasAskedBeforeAnswersWereToBeJudgedIsNotKept) {
+  const Asked& before = Ask("www.d0.test.");
+  Turn();
+  coalescer_.Adopt({.validated = true, .pending = {.waiting_per_client = kPlaces, .hash_seed = 1}});
+  upstream_.Release();
+  Turn();
+  ASSERT_EQ(before.completed, 1);
+  EXPECT_TRUE(before.resolution->image);
+  EXPECT_EQ(cache_.Total(clock_.Now()).insertions, 0U);
+}
+
 // Who floods is not to take those along who ask for the same.
 TEST_F(QueryCoalescerTest, X9_WhereTheShareOfWhoCameFirstIsUsedUpItIsAskedInTheNameOfTheOthers) {
   upstream_.Release();
