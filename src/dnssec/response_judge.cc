@@ -16,8 +16,6 @@
 namespace dotward {
 namespace {
 
-bool IsDenialRecord(uint16_t type) { return type == rr_type::kNsec || type == rr_type::kNsec3; }
-
 class Judge {
  public:
   Judge(const ScannedMessage& response, const ResponseParts& dissected, WallTime now, WorkBudget& budget)

@@ -14,6 +14,9 @@
 
 namespace dotward {
 
+// NSEC or NSEC3.
+inline bool IsDenialRecord(uint16_t type) { return type == rr_type::kNsec || type == rr_type::kNsec3; }
+
 // One RRset that belongs to an answer, and whose word it is.
 struct ResponsePart {
   Rrset rrset;

@@ -13,8 +13,6 @@
 namespace dotward {
 namespace {
 
-bool IsDenialRecord(uint16_t type) { return type == rr_type::kNsec || type == rr_type::kNsec3; }
-
 // Whether some signed record can prove the denial, so that nobody needs to ask what zone the name is in.
 bool HasSignedProof(const ResponseParts& dissected, uint16_t qtype) {
   const Name name = dissected.denied_in(qtype);
